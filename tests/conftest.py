@@ -1,0 +1,30 @@
+"""What all tests share: one thread a process, and the folder of reference data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before anything imports torch or numpy: the test processes fill the cores, and sums
+# over threads would differ in their last bits.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of reference data beside the repository, or skip."""
+    folder = Path(os.environ.get("XRAYSYNTH_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip("no reference data: ../shared is absent and XRAYSYNTH_SHARED is not set")
+    return folder
