@@ -265,7 +265,7 @@ def _check_key(definition: Table, rows: Any) -> None:
     for key in zip(*(np.asarray(rows[name]).tolist() for name in definition.key), strict=True):
         if key in seen:
             raise SchemaError(
-                f"table {definition.name} has two rows with {dict(zip(definition.key, key, strict=True))}; "
+                f"table {definition.name} has two rows with {'/'.join(definition.key)} {key}; "
                 "want each once.",
                 code="schema-key",
                 where=definition.name,
