@@ -39,9 +39,15 @@ def markdown_table(name: str, where: str) -> str:
         "|---|---|---|---|---|",
     ]
     for column in table.columns.values():
-        kind = f"text, {column.dtype.itemsize} bytes" if column.dtype.kind == "S" else str(column.dtype)
+        kind = (
+            f"text, {column.dtype.itemsize} bytes"
+            if column.dtype.kind == "S"
+            else str(column.dtype)
+        )
         meaning = column.meaning.replace("|", "\\|")
-        lines.append(f"| `{column.name}` | {kind} | {column.unit} | {interval(column)} | {meaning} |")
+        lines.append(
+            f"| `{column.name}` | {kind} | {column.unit} | {interval(column)} | {meaning} |"
+        )
     return "\n".join(lines)
 
 
