@@ -1,0 +1,264 @@
+"""Runs the stages of a pipeline: each once, again when something it depends on has changed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from xraysynth.errors import InputError, StageError, StorageError
+from xraysynth.files import read_json, write_json
+from xraysynth.pipeline.definition import Pipeline
+from xraysynth.pipeline.fingerprint import Files, code_version, digest, hash_files
+from xraysynth.pipeline.lock import run_folder
+from xraysynth.pipeline.record import RunRecord, StageRecord
+from xraysynth.pipeline.stage import Context, Stage
+from xraysynth.progress import Progress, silent
+
+WORK = ".work"
+"""Folder of the notes that say to which key unfinished files belong."""
+
+
+class Observer(Protocol):
+    """Whoever wants to tell the user how the run goes."""
+
+    def skipped(self, stage: str) -> None:
+        """Hear that a stage is up to date."""
+
+    def started(self, stage: str, reason: str) -> Progress:
+        """Hear why a stage runs; return where it reports its progress."""
+
+    def finished(self, stage: str, seconds: float) -> None:
+        """Hear that a stage is done."""
+
+
+class Unwatched:
+    """The observer that tells nobody."""
+
+    def skipped(self, stage: str) -> None:
+        """Ignore it."""
+
+    def started(self, stage: str, reason: str) -> Progress:
+        """Ignore it."""
+        return silent
+
+    def finished(self, stage: str, seconds: float) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a stage has to run, and why."""
+
+    stage: Stage
+    context: Context
+    reason: str
+    """Empty if the stage is up to date."""
+    basis: Mapping[str, Any] | None = None
+    """What its result depends on; None while a stage before it has to run."""
+
+
+def run_pipeline(pipeline: Pipeline, folder: Path, observer: Observer | None = None) -> RunRecord:
+    """Run what is not up to date, in order, and return the record of the run.
+
+    Killed at any moment and called again, it goes on where it was and ends in the same files.
+
+    Raises
+    ------
+    InputError
+        If another run holds the folder, or it is no run's folder, or an input is missing.
+    StorageError
+        If the disk is full; what was finished is kept.
+    """
+    observer = observer or Unwatched()
+    with run_folder(folder):
+        record = RunRecord(folder)
+        record.pipeline = pipeline.resolved()
+        record.write()
+        for stage in pipeline.stages:
+            verdict = _judge(stage, pipeline, folder, record, pending="")
+            if not verdict.reason:
+                observer.skipped(stage.name)
+                _marker(folder, stage).unlink(missing_ok=True)
+                continue
+            progress = observer.started(stage.name, verdict.reason)
+            context = replace(verdict.context, progress=progress)
+            _make(replace(verdict, context=context), record)
+            observer.finished(stage.name, record.stages[stage.name].seconds)
+        return record
+
+
+def plan(pipeline: Pipeline, folder: Path) -> Iterator[Verdict]:
+    """Yield, for each stage, whether it would run and why; touch nothing."""
+    record = RunRecord(folder)
+    pending: set[str] = set()
+    for stage in pipeline.stages:
+        waits = [name for name in _upstream(stage, pipeline) if name in pending]
+        verdict = _judge(stage, pipeline, folder, record, pending=waits[0] if waits else "")
+        if verdict.reason:
+            pending.add(stage.name)
+        yield verdict
+
+
+def _judge(
+    stage: Stage, pipeline: Pipeline, folder: Path, record: RunRecord, pending: str
+) -> Verdict:
+    """Compare what a stage's result depends on with what `run.json` says it was made from."""
+    context = Context(
+        folder=folder,
+        settings=pipeline.settings[stage.name],
+        seed=pipeline.run.seed,
+        workers=pipeline.run.workers,
+    )
+    if pending:
+        return Verdict(stage=stage, context=context, reason=f"after {pending}")
+    basis = _basis(stage, context, record, _upstream(stage, pipeline))
+    context = replace(context, work_key=digest(basis))
+    reason = _reason(stage, context, basis, record.stages.get(stage.name))
+    return Verdict(stage=stage, context=context, reason=reason, basis=basis)
+
+
+def _upstream(stage: Stage, pipeline: Pipeline) -> list[str]:
+    """Return the names of the stages whose outputs this one reads."""
+    wanted = {name for need in stage.needs for name in need.split("|")}
+    return [other.name for other in pipeline.stages if other.name in wanted]
+
+
+def _basis(
+    stage: Stage, context: Context, record: RunRecord, upstream: list[str]
+) -> dict[str, Any]:
+    """Return everything that a stage's result depends on."""
+    return {
+        "settings": context.settings.model_dump(mode="json"),
+        "seed": context.seed,
+        "code": code_version(stage),
+        "inputs": {str(path): _summary(hash_files([path])) for path in stage.inputs(context)},
+        "upstream": {name: digest(record.stages[name].outputs) for name in upstream},
+    }
+
+
+def _summary(files: Files) -> dict[str, Any]:
+    """Return count, size and one hash of many files, so that `run.json` stays readable."""
+    return {
+        "files": len(files),
+        "bytes": sum(entry["bytes"] for entry in files.values()),
+        "sha256": digest({name: entry["sha256"] for name, entry in files.items()}),
+    }
+
+
+def _reason(
+    stage: Stage, context: Context, basis: Mapping[str, Any], known: StageRecord | None
+) -> str:
+    """Return why a stage has to run, or "" if it has not."""
+    if known is None:
+        return "never run"
+    changed = [part for part, value in basis.items() if value != known.basis.get(part)]
+    if changed:
+        return f"changed: {', '.join(_changes(part, basis, known.basis) for part in changed)}"
+    if known.status != "done":
+        return "unfinished" if known.status == "running" else known.status
+    try:
+        found = hash_files(stage.outputs(context), context.folder)
+    except InputError:
+        return "its files are missing"
+    return "" if found == known.outputs else "its files were changed"
+
+
+def _changes(part: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> str:
+    """Name what is new in one part of the basis: "settings (count, size_px)"."""
+    after, before = new[part], old.get(part)
+    if not isinstance(after, dict) or not isinstance(before, dict):
+        return part
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return f"{part} ({', '.join(names)})"
+
+
+def _make(verdict: Verdict, record: RunRecord) -> None:
+    """Run one stage and write down how it went."""
+    stage, context = verdict.stage, verdict.context
+    entry = StageRecord(
+        status="running",
+        key=context.work_key,
+        basis=dict(verdict.basis or {}),
+        resumed=_prepare_ground(verdict),
+    )
+    _write(record, stage, entry)
+    start = time.monotonic()
+    status = "failed"
+    try:
+        stage.run(context)
+        outputs = _outputs(stage, context)
+        status = "done"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        seconds = round(time.monotonic() - start, 3)
+        if status != "done":
+            # The disk may be full: the reason must not be hidden by a second error.
+            with suppress(StorageError):
+                _write(
+                    record, stage, entry.model_copy(update={"status": status, "seconds": seconds})
+                )
+    done = {"status": "done", "seconds": seconds, "outputs": outputs}
+    _write(record, stage, entry.model_copy(update=done))
+    _marker(context.folder, stage).unlink(missing_ok=True)
+
+
+def _write(record: RunRecord, stage: Stage, entry: StageRecord) -> None:
+    """Put one stage's entry into `run.json`."""
+    record.stages[stage.name] = entry
+    record.write()
+
+
+def _outputs(stage: Stage, context: Context) -> Files:
+    """Return the hashes of what a stage has made."""
+    missing = [str(path) for path in stage.outputs(context) if not path.exists()]
+    if missing:
+        raise StageError(f"{stage.name} ended without making {', '.join(missing)}.")
+    return hash_files(stage.outputs(context), context.folder)
+
+
+def _prepare_ground(verdict: Verdict) -> bool:
+    """Keep unfinished work that belongs to this key, delete any other; say whether some was kept.
+
+    Files of a stage that was finished are never taken for unfinished work: if they are not
+    what it made, they are damaged.
+    """
+    stage, context = verdict.stage, verdict.context
+    marker = _marker(context.folder, stage)
+    if (
+        verdict.reason in ("unfinished", "failed", "interrupted")
+        and _key_in(marker) == context.work_key
+    ):
+        return True
+    for path in (*stage.outputs(context), *stage.scratch(context)):
+        _delete(path, context.folder)
+    write_json(marker, {"key": context.work_key})
+    return False
+
+
+def _marker(folder: Path, stage: Stage) -> Path:
+    """Return the note that says to which key a stage's unfinished files belong."""
+    return folder / WORK / f"{stage.name}.json"
+
+
+def _key_in(marker: Path) -> str:
+    """Return the key in a note, "" if there is none that can be read."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return str(read_json(marker)["key"])
+    return ""
+
+
+def _delete(path: Path, folder: Path) -> None:
+    """Delete a file or folder below the run's folder."""
+    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+        raise StageError(f"{path} lies outside the run's folder {folder}; nothing was deleted.")
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
