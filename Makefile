@@ -27,7 +27,7 @@ lint: .venv/.dev-installed
 # One thread a process: the processes fill the cores. pytest comes last, so that
 # its summary is the last line.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
