@@ -29,13 +29,13 @@ class _PlainLoader(yaml.SafeLoader):
         """Refuse a key that stands twice: one of the two would be lost in silence."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
+            # Keys that are no scalars, PyYAML refuses by itself.
+            name = key.value if isinstance(key, yaml.ScalarNode) else ""
+            if name and name in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {str(key.value)[:60]!r} stands twice",
-                    problem_mark=key.start_mark,
+                    problem=f"the key {name[:60]!r} stands twice", problem_mark=key.start_mark
                 )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
+            seen.add(name)
         return super().construct_mapping(node, deep)
 
 
