@@ -1,0 +1,152 @@
+"""Weights on disk: safetensors with one JSON text beside them. Nothing in a file can run.
+
+All metadata stands under one key, because the order of several is not fixed and equal
+weights should give equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from xraysynth.errors import CheckpointError, DamagedError, InputError
+from xraysynth.files import whole_file
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.generator import Generator
+from xraysynth.settings import nearest, settings_from_mapping
+
+_KEY = "xraysynth"
+_BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64"}
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write tensors and JSON metadata; the file appears only when whole."""
+    text = json.dumps(metadata, sort_keys=True)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as partial:
+        safetensors.torch.save_file(plain, partial, metadata={_KEY: text})
+
+
+def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and metadata that `save_tensors` wrote.
+
+    Parameters
+    ----------
+    path : a .safetensors file
+    kind : what the metadata's "kind" must be, such as "generator"
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    DamagedError
+        If it is truncated or not safetensors.
+    CheckpointError
+        If it holds something else than `kind`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; want a .safetensors file with a {kind}.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
+        raise DamagedError(
+            f"{path} is not a readable safetensors file ({error}); it is truncated or something else. "
+            "Copy or make it again; for published pickles use `xraysynth import-gan`."
+        ) from error
+    found = metadata.get("kind", "weights of an unknown program") if isinstance(metadata, dict) else "nothing"
+    if found != kind:
+        raise CheckpointError(f"{path} holds {found}; want a {kind} that xraysynth wrote.")
+    return tensors, metadata
+
+
+def save_generator(
+    path: Path, generator: Generator, facts: dict[str, Any] | None = None, *, half: bool = False
+) -> None:
+    """Write a generator with its config, hash and facts about its training."""
+    tensors: dict[str, Tensor] = dict(generator.state_dict())
+    if half:
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    metadata = {
+        "kind": "generator",
+        "config": generator.config.model_dump(mode="json"),
+        "hash": _hash(tensors),
+        "facts": facts or {},
+    }
+    save_tensors(path, tensors, metadata)
+
+
+def load_generator(name: str | Path) -> Generator:
+    """Return a generator in evaluation mode, from a file or one that ships ("bundled").
+
+    Raises
+    ------
+    CheckpointError
+        If the weights do not fit the config beside them or their hash.
+    """
+    path = generator_path(name)
+    tensors, metadata = load_tensors(path, "generator")
+    config = settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
+    generator = Generator(config)
+    _load_state(generator, tensors, path)
+    if _hash(generator.state_dict()) != metadata.get("hash"):
+        raise DamagedError(f"{path}: the weights do not match their hash; copy or make the file again.")
+    return generator.eval().requires_grad_(False)
+
+
+def generator_path(name: str | Path) -> Path:
+    """Return the file behind a path or the name of a bundled generator."""
+    text = str(name)
+    if text in _BUNDLED:
+        return Path(str(resources.files("xraysynth.gan") / "bundled" / f"{_BUNDLED[text]}.safetensors"))
+    guess = nearest(text, list(_BUNDLED)) if not Path(text).exists() else ""
+    if guess:
+        raise InputError(f"{text} is neither a file nor a bundled generator; did you mean {guess}?")
+    return Path(text)
+
+
+def discriminator_path(name: str | Path) -> Path | None:
+    """Return the file of the discriminator trained with a generator, or None if it was not kept."""
+    path = generator_path(name)
+    partner = path.with_name(f"{path.stem}-discriminator.safetensors")
+    return partner if partner.is_file() else None
+
+
+def generator_hash(generator: Generator) -> str:
+    """Return 16 hexadecimal digits that name these weights."""
+    return _hash(generator.state_dict())
+
+
+def _hash(tensors: dict[str, Tensor]) -> str:
+    """Return the hash of tensors by name; half precision counts as the float32 it loads as."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        values = tensors[name].detach().cpu().float().contiguous()
+        digest.update(f"{name}{tuple(values.shape)}".encode())
+        digest.update(values.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load tensors into a module, or name the first that does not fit."""
+    expected = module.state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        want = tuple(expected[name].shape) if name in expected else None
+        got = tuple(tensors[name].shape) if name in tensors else None
+        if want != got:
+            raise CheckpointError(
+                f"{path}: tensor {name} is {got or 'absent'}; the network of its config wants {want or 'none'}."
+            )
+        if not bool(torch.isfinite(tensors[name].float()).all()):
+            raise CheckpointError(f"{path}: tensor {name} holds values that are not finite; train again.")
+    module.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

@@ -1,0 +1,91 @@
+"""The residual discriminator with minibatch standard deviation.
+
+References
+----------
+.. [1] T. Karras et al., CVPR 2020, figure 7 (residual), and ICLR 2018, section 3 (minibatch).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.layers import EPSILON, Convolution, Dense
+
+MINIBATCH_GROUP = 4
+
+
+class DiscriminatorBlock(nn.Module):
+    """One halving of the resolution; the finest block also reads the image."""
+
+    def __init__(self, config: NetworkConfig, resolution: int) -> None:
+        super().__init__()
+        n_in, n_out = config.channels(resolution), config.channels(resolution // 2)
+        self.reads_image = resolution == config.resolution
+        if self.reads_image:
+            self.fromrgb = Convolution(config.image_channels, n_in, 1)
+        self.conv0 = Convolution(n_in, n_in, 3)
+        self.conv1 = Convolution(n_in, n_out, 3, halve=True, gain=math.sqrt(0.5))
+        self.skip = Convolution(n_in, n_out, 1, halve=True, active=False, gain=math.sqrt(0.5))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, image or feature channels, r, r) -> (n, channels at r/2, r/2, r/2)."""
+        if self.reads_image:
+            features = self.fromrgb(features)
+        shortcut: Tensor = self.skip(features)
+        return shortcut + self.conv1(self.conv0(features))
+
+
+class Epilogue(nn.Module):
+    """Minibatch statistics, last convolution and score."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        channels = config.channels(4)
+        self.conv = Convolution(channels + 1, channels, 3)
+        self.fc = Dense(channels * 16, channels, active=True)
+        self.out = Dense(channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, channels, 4, 4) -> (n, 1)."""
+        features = self.conv(append_minibatch_deviation(features)).float()
+        score: Tensor = self.out(self.fc(features.flatten(1)))
+        return score
+
+
+class Discriminator(nn.Module):
+    """Scans to realness scores (logits)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.halvings = tuple(resolution for resolution in reversed(config.resolutions) if resolution > 4)
+        for resolution in self.halvings:
+            self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
+        self.b4 = Epilogue(config)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, image_channels, resolution, resolution) of about [-1, 1] -> (n, 1)."""
+        features = images.contiguous(memory_format=torch.channels_last)
+        for resolution in self.halvings:
+            features = self.get_submodule(f"b{resolution}")(features)
+        score: Tensor = self.b4(features)
+        return score
+
+
+def append_minibatch_deviation(features: Tensor) -> Tensor:
+    """Append one channel: the mean standard deviation over groups of four samples.
+
+    Sample i belongs to the group of samples congruent to i modulo n / 4.
+    (n, channels, h, w) -> (n, channels + 1, h, w)
+    """
+    n_samples = len(features)
+    group = math.gcd(n_samples, MINIBATCH_GROUP)
+    members = features.reshape(group, n_samples // group, *features.shape[1:])
+    variance = members.var(dim=0, unbiased=False)
+    deviation = (variance + EPSILON).sqrt().mean(dim=(1, 2, 3))
+    channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, *features.shape[2:])
+    return torch.cat([features, channel], dim=1)

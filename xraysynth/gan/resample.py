@@ -1,0 +1,50 @@
+"""Resampling by the [1, 3, 3, 1] filter, as depthwise convolutions.
+
+The published networks zero-stuff and filter with a custom operator. On channels-last
+tensors a native depthwise 4x4 convolution is the fastest exact form we measured, on
+processor and GPU alike, so nothing has to be compiled.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_TAPS = (1.0, 3.0, 3.0, 1.0)
+
+
+def _filter(like: Tensor, gain: float) -> Tensor:
+    """Return the separable 4x4 filter, one copy a channel, with sum `gain`."""
+    taps = torch.tensor(_TAPS, dtype=like.dtype, device=like.device)
+    taps = taps / taps.sum()
+    kernel = torch.outer(taps, taps) * gain
+    return kernel.expand(like.shape[1], 1, 4, 4)
+
+
+def blur(image: Tensor, padding: int, gain: float = 1.0) -> Tensor:
+    """Filter without changing the pitch.
+
+    Parameters
+    ----------
+    image : (n, channels, height, width)
+    padding : zeros added on every side; the result grows by 2 * padding - 3
+    gain : sum of the filter's taps
+    """
+    return F.conv2d(image, _filter(image, gain), padding=padding, groups=image.shape[1])
+
+
+def downsample(image: Tensor) -> Tensor:
+    """Halve height and width: filter, then keep every second pixel."""
+    return F.conv2d(image, _filter(image, 1.0), padding=1, stride=2, groups=image.shape[1])
+
+
+def upsample(image: Tensor) -> Tensor:
+    """Double height and width.
+
+    Zero-stuffing followed by the filter with gain 4 is bilinear interpolation of the
+    zero-padded image, which every backend has as one fused kernel.
+    """
+    padded = F.pad(image, (1, 1, 1, 1))
+    double = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
+    return double[:, :, 2:-2, 2:-2]

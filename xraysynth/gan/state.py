@@ -1,0 +1,212 @@
+"""Everything that a training run carries from step to step, and its way to disk and back.
+
+Chance is not in here: every step asks for its own random stream, so the number of
+images seen is all that a resumed run needs to know of it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xraysynth.errors import CheckpointError
+from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.train_config import TrainConfig
+from xraysynth.randomness import stream_seed
+
+_NEW_SKIP = 0.1
+
+
+@dataclass
+class TrainState:
+    """Networks, optimisers and counters of a run."""
+
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator
+    """Exponential moving average of the generator: the one that is kept."""
+    generator_optimiser: torch.optim.Adam
+    discriminator_optimiser: torch.optim.Adam
+    images_seen: int = 0
+    step: int = 0
+    grown_at: int = 0
+    """Images seen when the present resolution began."""
+    augment_p: float = 0.0
+    path_mean: float = 0.0
+    sign_sum: float = 0.0
+    """Signs of real scores since p was last moved."""
+
+    @property
+    def resolution(self) -> int:
+        """Height and width at present, in pixels."""
+        return self.generator.resolution
+
+
+def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) -> TrainState:
+    """Return the state before the first step, from random weights or a trained generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, "weights"))
+        if config.init:
+            generator = _initial(config, resolution, image_channels)
+        else:
+            sizes = {"resolution": resolution, "image_channels": image_channels}
+            generator = Generator(config.network.model_copy(update=sizes))
+        discriminator = Discriminator(generator.config)
+    if config.init:
+        _load_partner(config, discriminator)
+    return _assemble(config, generator, discriminator)
+
+
+def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> None:
+    """Carry the weights into networks of a higher resolution; optimisers start anew.
+
+    Output skips and residual blocks make fading unnecessary; the new image skip starts small.
+    """
+    sizes = state.generator.config.model_copy(update={"resolution": resolution})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, "grow", resolution))
+        generator, discriminator = Generator(sizes), Discriminator(sizes)
+    average = copy.deepcopy(generator)
+    _carry(state.generator, generator)
+    _carry(state.average, average)
+    _carry(state.discriminator, discriminator)
+    new_skip = generator.synthesis.block(resolution).torgb
+    with torch.no_grad():
+        new_skip.weight.mul_(_NEW_SKIP)
+    average.synthesis.block(resolution).load_state_dict(
+        generator.synthesis.block(resolution).state_dict()
+    )
+    grown = _assemble(config, generator, discriminator)
+    state.generator, state.discriminator = grown.generator, grown.discriminator
+    state.average = average.requires_grad_(False)
+    state.generator_optimiser = grown.generator_optimiser
+    state.discriminator_optimiser = grown.discriminator_optimiser
+    state.grown_at = state.images_seen
+
+
+def save_state(path: Path, state: TrainState, key: str) -> None:
+    """Write everything that a resumed run needs; `key` names the settings it belongs to."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in _modules(state).items():
+        tensors |= {f"{name}.{key_}": value for key_, value in module.state_dict().items()}
+    for name, optimiser in _optimisers(state).items():
+        for index, moments in optimiser.state_dict()["state"].items():
+            tensors |= {f"{name}.{index}.{kind}": value for kind, value in moments.items()}
+    counters = {name: getattr(state, name) for name in _COUNTERS}
+    config = state.generator.config.model_dump(mode="json")
+    save_tensors(path, tensors, {"kind": "training", "key": key, "config": config, "counters": counters})
+
+
+def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
+    """Return the state that `save_state` wrote for the same settings.
+
+    Raises
+    ------
+    CheckpointError
+        If it belongs to other settings.
+    """
+    tensors, metadata = load_tensors(path, "training")
+    if metadata["key"] != key:
+        raise CheckpointError(
+            f"{path} was saved by a run with other settings, scans or seed; "
+            "choose another folder, or delete this one to start anew."
+        )
+    sizes = NetworkConfig.model_validate(metadata["config"])
+    state = _assemble(config, Generator(sizes), Discriminator(sizes))
+    for name, module in _modules(state).items():
+        module.load_state_dict(_below(tensors, name))
+    for name, optimiser in _optimisers(state).items():
+        _load_moments(optimiser, _below(tensors, name))
+    for name in _COUNTERS:
+        setattr(state, name, metadata["counters"][name])
+    return state
+
+
+_COUNTERS = ("images_seen", "step", "grown_at", "augment_p", "path_mean", "sign_sum")
+
+
+def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Generator:
+    """Return a trainable copy of the generator that `init` names, checked against the scans."""
+    generator = load_generator(config.init).train().requires_grad_(True)
+    if (generator.resolution, generator.image_channels) != (resolution, image_channels):
+        raise CheckpointError(
+            f"{config.init} draws {generator.resolution} px with {generator.image_channels} channels; the scans "
+            f"have {resolution} px with {image_channels}. Prepare scans of {generator.resolution} px, or "
+            'leave `init` empty to train from random weights.'
+        )
+    return generator
+
+
+def _load_partner(config: TrainConfig, discriminator: Discriminator) -> None:
+    """Load the discriminator that was trained with the initial generator, if it lies beside it."""
+    path = discriminator_path(config.init)
+    if path is None:
+        return
+    tensors, _ = load_tensors(path, "discriminator")
+    if {name: tensor.shape for name, tensor in tensors.items()} == {
+        name: tensor.shape for name, tensor in discriminator.state_dict().items()
+    }:
+        discriminator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+
+
+def _assemble(config: TrainConfig, generator: Generator, discriminator: Discriminator) -> TrainState:
+    """Return a state at zero images around two networks."""
+    average = copy.deepcopy(generator).eval().requires_grad_(False)
+    lazy_path = config.path_length_interval if config.path_length_weight else 0
+    return TrainState(
+        generator=generator,
+        discriminator=discriminator,
+        average=average,
+        generator_optimiser=_adam(generator, config.learning_rate, lazy_path),
+        discriminator_optimiser=_adam(discriminator, config.learning_rate, config.r1_interval),
+    )
+
+
+def _adam(module: nn.Module, learning_rate: float, interval: int) -> torch.optim.Adam:
+    """Return Adam, corrected for a penalty that comes every `interval` steps (0: never)."""
+    share = interval / (interval + 1) if interval else 1.0
+    betas = (0.0, 0.99**share)
+    return torch.optim.Adam(module.parameters(), learning_rate * share, betas, eps=1e-8, fused=True)
+
+
+def _carry(old: nn.Module, new: nn.Module) -> None:
+    """Copy every tensor whose name and shape both networks share."""
+    target = new.state_dict()
+    shared = {n: t for n, t in old.state_dict().items() if n in target and target[n].shape == t.shape}
+    new.load_state_dict(target | shared)
+
+
+def _modules(state: TrainState) -> dict[str, nn.Module]:
+    """Return the networks by the prefix they have in the file."""
+    return {"generator": state.generator, "discriminator": state.discriminator, "average": state.average}
+
+
+def _optimisers(state: TrainState) -> dict[str, torch.optim.Adam]:
+    """Return the optimisers by the prefix they have in the file."""
+    return {
+        "generator_optimiser": state.generator_optimiser,
+        "discriminator_optimiser": state.discriminator_optimiser,
+    }
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors of a prefix, without it."""
+    start_at = len(prefix) + 1
+    return {name[start_at:]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def _load_moments(optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    """Put saved moments back into an optimiser."""
+    moments: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, kind = name.split(".")
+        moments.setdefault(int(index), {})[kind] = tensor
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})

@@ -1,0 +1,180 @@
+"""The named steps of a training loop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from xraysynth.errors import StageError
+from xraysynth.gan.augment import AugmentDraw, apply_augmentation, draw_augmentation
+from xraysynth.gan.data import ScanStream
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
+from xraysynth.gan.state import TrainState
+from xraysynth.gan.train_config import TrainConfig
+from xraysynth.randomness import stream_seed
+
+W_AVERAGE_DECAY = 0.995
+PATH_DECAY = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step sees: real scans, latents, and the step's own random stream."""
+
+    real: Tensor
+    latent_z: Tensor
+    mixing_z: Tensor
+    rng: torch.Generator
+
+
+def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: int) -> Batch:
+    """Return the batch of the present step; the same whenever it is asked for."""
+    rng = torch.Generator().manual_seed(stream_seed(seed, "step", state.step))
+    shape = (config.batch, state.generator.z_dim)
+    return Batch(
+        real=scans.batch(state.images_seen, config.batch, state.resolution),
+        latent_z=torch.randn(shape, generator=rng),
+        mixing_z=torch.randn(shape, generator=rng),
+        rng=rng,
+    )
+
+
+def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
+    """Return generated images with their graph; also moves the running mean of w."""
+    generator = state.generator
+    single = generator.mapping.single(batch.latent_z)
+    with torch.no_grad():
+        generator.mapping.w_avg.lerp_(single.detach().mean(dim=0), 1.0 - W_AVERAGE_DECAY)
+    latent_w = single[:, None, :].expand(-1, generator.num_ws, -1)
+    if config.style_mixing:
+        latent_w = mix_styles(generator, latent_w, batch, config.style_mixing)
+    images: Tensor = generator.synthesis(latent_w, "random", rng=batch.rng)
+    return images
+
+
+def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: float) -> Tensor:
+    """Take the rows of w after a random layer from a second latent, for a share of the samples."""
+    count, num_ws, _ = latent_w.shape
+    cutoff = torch.randint(1, num_ws, (count,), generator=batch.rng)
+    mixed = torch.rand(count, generator=batch.rng) < share
+    cutoff = torch.where(mixed, cutoff, torch.full_like(cutoff, num_ws))
+    other = generator.mapping.single(batch.mixing_z)[:, None, :]
+    later = torch.arange(num_ws)[None, :] >= cutoff[:, None]
+    return torch.where(later[:, :, None], other, latent_w)
+
+
+def discriminator_step(state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig) -> dict[str, float]:
+    """Teach the discriminator one batch; every `r1_interval` steps also penalise its gradient."""
+    real_seen, fake_seen = augmented(state, batch, (batch.real, fake.detach()), config)
+    scores = state.discriminator(torch.cat([real_seen, fake_seen]))
+    real_score, fake_score = scores.chunk(2)
+    loss = discriminator_loss(config.loss, fake_score, real_score)
+    descend(state.discriminator_optimiser, state.discriminator, loss)
+    signs = real_score.detach().sign().mean().item()
+    stats = {"loss_discriminator": loss.item(), "real_sign": signs}
+    if state.step % config.r1_interval == 0:
+        stats["gradient_penalty"] = penalise_gradient(state, real_seen, fake_seen, config)
+    return stats
+
+
+def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: TrainConfig) -> float:
+    """Lazy R1 (and R2): gamma / 2 |gradient|^2, weighted by the interval between penalties."""
+    gamma = config.r1_gamma
+    if gamma is None:
+        gamma = 0.0002 * state.resolution**2 / config.batch
+    total = torch.zeros(())
+    for images in (real, fake) if config.penalise_fakes else (real,):
+        images = images.detach().requires_grad_(True)
+        total = total + gradient_penalty(images, state.discriminator(images)).mean()
+    descend(state.discriminator_optimiser, state.discriminator, total * (gamma / 2 * config.r1_interval))
+    return total.item()
+
+
+def generator_step(state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig) -> dict[str, float]:
+    """Teach the generator with the images that the discriminator has just seen."""
+    real_seen, fake_seen = augmented(state, batch, (batch.real, fake), config)
+    state.discriminator.requires_grad_(False)
+    fake_score = state.discriminator(fake_seen)
+    with torch.no_grad():
+        relative = config.loss == "relativistic"
+        real_score = state.discriminator(real_seen) if relative else torch.zeros_like(fake_score)
+    loss = generator_loss(config.loss, fake_score, real_score)
+    descend(state.generator_optimiser, state.generator, loss)
+    state.discriminator.requires_grad_(True)
+    stats = {"loss_generator": loss.item()}
+    if config.path_length_weight and state.step % config.path_length_interval == 0:
+        stats["path_length"] = penalise_path(state, batch, config)
+    return stats
+
+
+def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float:
+    """Lazy path length regularisation on half a batch; returns the mean length."""
+    count = max(config.batch // 2, 1)
+    generator = state.generator
+    latent_w = generator.mapping(batch.mixing_z[:count])
+    images = generator.synthesis(latent_w, "random", rng=batch.rng)
+    direction = torch.randn(images.shape, generator=batch.rng)
+    lengths = path_lengths(images, latent_w, direction)
+    mean = lengths.detach().mean().item()
+    state.path_mean += PATH_DECAY * (mean - state.path_mean)
+    penalty = (lengths - state.path_mean).square().mean()
+    weight = config.path_length_weight * config.path_length_interval
+    descend(state.generator_optimiser, generator, penalty * weight)
+    return mean
+
+
+def augmented(
+    state: TrainState, batch: Batch, images: tuple[Tensor, Tensor], config: TrainConfig
+) -> tuple[Tensor, Tensor]:
+    """Augment real and generated images with fresh draws of the present probability."""
+    if config.augment == "none" or state.augment_p == 0.0:
+        return images
+    real, fake = (apply_augmentation(each, _draw(state, each, batch, config)) for each in images)
+    return real, fake
+
+
+def _draw(state: TrainState, images: Tensor, batch: Batch, config: TrainConfig) -> AugmentDraw:
+    """Draw one augmentation an image."""
+    size = (images.shape[2], images.shape[3])
+    return draw_augmentation(config.augmentations, state.augment_p, len(images), size, batch.rng)
+
+
+def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> None:
+    """One optimiser step; a parameter without gradient counts as zero, as published."""
+    if not math.isfinite(loss.item()):
+        raise StageError(
+            f"training diverged: the loss is {loss.item()}. The last checkpoint is whole; "
+            "lower learning_rate or raise r1_gamma, and run again."
+        )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    for parameter in module.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+
+
+@torch.no_grad()
+def update_average(state: TrainState, config: TrainConfig) -> None:
+    """Move the averaged generator: half-life `ema_kimg`, shorter while little has been seen."""
+    half_life = min(config.ema_kimg * 1000.0, config.ema_rampup * state.images_seen)
+    beta = 0.5 ** (config.batch / max(half_life, 1e-8))
+    average = list(state.average.parameters())
+    torch._foreach_lerp_(average, list(state.generator.parameters()), 1.0 - beta)
+    for name, buffer in state.average.named_buffers():
+        buffer.copy_(state.generator.get_buffer(name))
+
+
+def warm_up(state: TrainState, config: TrainConfig) -> None:
+    """Let the generator's rate rise from zero after a start or growth: its judge must learn first."""
+    share = 1.0
+    if config.warmup_kimg:
+        share = min((state.images_seen - state.grown_at) / (config.warmup_kimg * 1000.0), 1.0)
+    lazy = config.path_length_interval if config.path_length_weight else 0
+    correction = lazy / (lazy + 1) if lazy else 1.0
+    for group in state.generator_optimiser.param_groups:
+        group["lr"] = config.learning_rate * correction * share

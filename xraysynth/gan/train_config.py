@@ -1,0 +1,72 @@
+"""What a training run is: every knob, with its unit and range."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from xraysynth.gan.augment import AugmentConfig
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.losses import LossName
+from xraysynth.settings import Settings
+
+
+class GrowthStep(Settings):
+    """One stretch of training at a lower resolution."""
+
+    resolution: int = Field(ge=8)
+    """Height and width in pixels; a power of two below the full resolution."""
+    kimg: float = Field(gt=0)
+    """Thousands of images shown at this resolution."""
+
+
+class TrainConfig(Settings):
+    """Settings of `train_gan`; the defaults are the published schedule for a small batch."""
+
+    kimg: float = Field(4.0, gt=0)
+    """Thousands of real images to show in all."""
+    init: str = ""
+    """Generator to start from: "bundled", a file, or empty for random weights."""
+    network: NetworkConfig = NetworkConfig()
+    """Sizes of the networks; ignored where `init` brings its own."""
+    growth: tuple[GrowthStep, ...] = ()
+    """Lower resolutions to train first; empty for the published schedule."""
+    batch: int = Field(16, ge=2, le=1024)
+    """Images a step."""
+    loss: LossName = "non_saturating"
+    """Relativistic pairs of real and fake give varied pictures sooner."""
+    learning_rate: float = Field(0.002, gt=0, le=0.1)
+    """Adam's step size for both networks, before the lazy correction."""
+    r1_gamma: float | None = Field(None, ge=0)
+    """Weight of the gradient penalty; none means 0.0002 resolution^2 / batch."""
+    r1_interval: int = Field(16, ge=1)
+    """Steps between gradient penalties."""
+    penalise_fakes: bool = False
+    """Also penalise the gradient at generated images (R2)."""
+    path_length_weight: float = Field(2.0, ge=0)
+    """Weight of path length regularisation; 0 leaves it out."""
+    path_length_interval: int = Field(4, ge=1)
+    """Steps between path length penalties."""
+    style_mixing: float = Field(0.9, ge=0, le=1)
+    """Share of samples whose later rows of w come from a second latent."""
+    ema_kimg: float = Field(10.0, gt=0)
+    """Half-life of the averaged weights, in thousands of images."""
+    ema_rampup: float = Field(0.05, gt=0)
+    """Half-life as a share of the images seen, while that is shorter."""
+    warmup_kimg: float = Field(0.0, ge=0)
+    """After a start or growth the generator's rate rises from zero over this many thousand images."""
+    mirror: bool = True
+    """Show scans mirrored left to right as often as not."""
+    augment: Literal["ada", "none"] = "ada"
+    """Adaptive augmentation, for few scans; none for plenty."""
+    augmentations: AugmentConfig = AugmentConfig()
+    """Which augmentations and how strong."""
+    ada_target: float = Field(0.6, ge=0, le=1)
+    """Share of real scans that the discriminator should recognise."""
+    ada_kimg: float = Field(500.0, gt=0)
+    """Thousands of images over which p may rise from 0 to 1; 100 suits a trained start."""
+    ada_interval: int = Field(4, ge=1)
+    """Steps between adaptations of p."""
+    snapshot_kimg: float = Field(2.0, gt=0)
+    """Thousands of images between checkpoints and sample grids."""
