@@ -1,0 +1,3 @@
+"""Annotated synthetic baggage X-ray scans, from unlabelled ones and a single label."""
+
+__version__ = "0.1.0"
