@@ -1,0 +1,118 @@
+"""Image files to arrays: every way that a file can be bad becomes one `ReadError`."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from xraysynth.errors import ReadError
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+GREY_MODES = ("1", "L", "LA", "La")
+MAX_PIXELS_CEILING = 150_000_000
+"""Pillow itself refuses a little above this."""
+
+
+@dataclass(frozen=True, order=True)
+class Kind:
+    """What an image holds, known from its header."""
+
+    channels: int
+    """1 grey, 2 low and high energy, 3 red, green and blue."""
+    bit_depth: int
+    """8 or 16."""
+
+
+def probe(data: bytes | io.BufferedReader) -> Kind:
+    """Return the kind of an image from its header alone.
+
+    Raises
+    ------
+    ReadError
+        If it is no image, or of pixels that cannot be used.
+    """
+    with _opened(data) as image:
+        return _kind(image)
+
+
+def decode(data: bytes, max_pixels: int) -> np.ndarray:
+    """Return (row, col, channel) uint8 or uint16; one channel for grey, three for colour.
+
+    Transparent pixels become white, which is air. Colour of 16 bit a channel comes out with 8.
+
+    Parameters
+    ----------
+    data : content of a PNG, JPEG, BMP or TIFF file
+    max_pixels : a larger image is refused before its pixels are unpacked
+
+    Raises
+    ------
+    ReadError
+        If the image is damaged, too large, or of another kind.
+    """
+    with _opened(data) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ReadError(
+                f"it is {width}x{height}, {width * height:,} pixels; the limit is {max_pixels:,}."
+            )
+        if getattr(image, "n_frames", 1) != 1:
+            raise ReadError("it holds several images; want one a file.")
+        kind = _kind(image)
+        image.load()
+        if kind.bit_depth == 16:
+            return _sixteen_bit(np.asarray(image))
+        array = np.asarray(_opaque(image).convert("L" if kind.channels == 1 else "RGB"))
+    return array.reshape(height, width, kind.channels)
+
+
+@contextmanager
+def _opened(data: bytes | io.BufferedReader) -> Iterator[Image.Image]:
+    """Open an image; whatever goes wrong with its content is a `ReadError`."""
+    try:
+        with warnings.catch_warnings():
+            # Odd metadata and large sizes only warn; what matters is checked here.
+            warnings.simplefilter("ignore")
+            source = io.BytesIO(data) if isinstance(data, bytes) else data
+            with Image.open(source, formats=FORMATS) as image:
+                yield image
+    except ReadError:
+        raise
+    except UnidentifiedImageError:
+        raise ReadError("it is not a PNG, JPEG, BMP or TIFF image.") from None
+    except Exception as error:
+        # Decoders of damaged or hostile bytes raise almost anything: OSError, SyntaxError,
+        # ValueError, struct.error, zlib.error, IndexError, DecompressionBombError, MemoryError.
+        raise ReadError(f"it is damaged ({error or type(error).__name__}).") from error
+
+
+def _kind(image: Image.Image) -> Kind:
+    """Return the kind of an opened image."""
+    if image.mode == "F":
+        raise ReadError("its pixels are floating-point numbers; want integers of 8 or 16 bit.")
+    if image.mode.startswith("I"):
+        return Kind(1, 16)
+    return Kind(1 if image.mode in GREY_MODES else 3, 8)
+
+
+def _sixteen_bit(array: np.ndarray) -> np.ndarray:
+    """Return (row, col, 1) uint16."""
+    if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+        raise ReadError(f"its pixels span {array.min()} to {array.max()}; want 0 to 65535.")
+    return array.astype(np.uint16)[..., None]
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return the image over white, if it has transparent pixels at all."""
+    if image.mode not in ALPHA_MODES and "transparency" not in image.info:
+        return image
+    front = image.convert("RGBA")
+    white = Image.new("RGBA", front.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, front)

@@ -1,0 +1,120 @@
+"""One scan from its files to its letterbox: the work that processes share out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from xraysynth.errors import ReadError
+from xraysynth.scans.boxes import into_letterbox, mend
+from xraysynth.scans.decode import Kind, decode
+from xraysynth.scans.letterbox import Content, letterbox, to_integers
+from xraysynth.scans.readers.folders import DataFolder
+from xraysynth.scans.readers.record import Box, ScanRecord
+
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601 weights of red, green and blue."""
+MAX_FILE_BYTES = 2**30
+EMPTY = Content(0, 0, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """The form that every scan of one file takes."""
+
+    width_px: int
+    height_px: int
+    kind: Kind
+    max_pixels: int
+    min_side_px: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedScan:
+    """A scan in its letterbox, or the reason why there is none."""
+
+    fault: str = ""
+    image: np.ndarray | None = None
+    """(row, col, channel) uint8 or uint16."""
+    size_px: tuple[int, int] = (0, 0)
+    """Width and height of the original."""
+    content: Content = EMPTY
+    boxes: tuple[Box, ...] = ()
+    """In letterboxed pixels."""
+    n_mended: int = 0
+    n_dropped: int = 0
+    digest: bytes = b""
+    """Of the files' bytes: the same for duplicates."""
+
+
+def prepare_scan(folder: DataFolder, frame: Frame, record: ScanRecord) -> PreparedScan:
+    """Read, check and letterbox one scan; never raises for what is wrong with it."""
+    if record.fault:
+        return PreparedScan(fault=record.fault)
+    try:
+        image, digest = _read(folder, record, frame.max_pixels)
+        _check_size(image, record, frame.min_side_px)
+        return _fit(_with_channels(image, frame.kind.channels), record, frame, digest)
+    except ReadError as error:
+        return PreparedScan(fault=str(error))
+
+
+def _read(folder: DataFolder, record: ScanRecord, max_pixels: int) -> tuple[np.ndarray, bytes]:
+    """Return the pixels of all files of a scan as channels, and a digest of their bytes."""
+    files = [folder.data(name, MAX_FILE_BYTES) for name in record.images]
+    parts = [decode(data, max_pixels) for data in files]
+    digest = hashlib.sha256()
+    for data in files:
+        digest.update(hashlib.sha256(data).digest())
+    if len(parts) == 1:
+        return parts[0], digest.digest()[:16]
+    if any(part.shape != parts[0].shape or part.dtype != parts[0].dtype for part in parts):
+        shapes = " and ".join(f"{part.shape[1]}x{part.shape[0]} {part.dtype}" for part in parts)
+        raise ReadError(f"its two energies differ in size or kind: {shapes}.")
+    if parts[0].shape[2] != 1:
+        raise ReadError("its two energies are in colour; want grey.")
+    return np.concatenate(parts, axis=2), digest.digest()[:16]
+
+
+def _check_size(image: np.ndarray, record: ScanRecord, min_side_px: int) -> None:
+    """Raise if the scan is tiny, or not of the size that its annotation was made for."""
+    height, width = image.shape[:2]
+    if min(height, width) < min_side_px:
+        raise ReadError(f"it is {width}x{height} px; want at least {min_side_px} a side.")
+    claimed = record.annotation.size_px
+    if claimed not in (None, (width, height)):
+        raise ReadError(
+            f"it is {width}x{height} px, but its annotation was made for {claimed[0]}x{claimed[1]}."
+        )
+
+
+def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Return the scan with the wanted number of channels, if that can be made of it."""
+    found = image.shape[2]
+    if found == channels:
+        return image
+    if (found, channels) == (1, 3):
+        return np.repeat(image, 3, axis=2)
+    if (found, channels) == (3, 1):
+        grey: np.ndarray = np.rint(image @ np.array(LUMA)).astype(image.dtype)
+        return grey[..., None]
+    names = {1: "one grey channel", 2: "two energies", 3: "three colours"}
+    raise ReadError(f"it has {names[found]}; the others have {names[channels]}.")
+
+
+def _fit(image: np.ndarray, record: ScanRecord, frame: Frame, digest: bytes) -> PreparedScan:
+    """Return the scan in its letterbox, its boxes with it."""
+    height, width = image.shape[:2]
+    framed, content = letterbox(image, frame.width_px, frame.height_px)
+    mended = mend(record.annotation.boxes, width, height)
+    return PreparedScan(
+        image=to_integers(framed, image.dtype.itemsize * 8, frame.kind.bit_depth),
+        size_px=(width, height),
+        content=content,
+        boxes=tuple(into_letterbox(box, width, height, content) for box in mended.boxes),
+        n_mended=mended.n_mended,
+        n_dropped=mended.n_dropped,
+        digest=digest,
+    )
