@@ -15,6 +15,11 @@ def adapt_augmentation(state: TrainState, real_sign: float, config: TrainConfig)
     if state.step % config.ada_interval == 0:
         mean_sign = state.sign_sum / config.ada_interval
         state.augment_p = adapt_p(
-            state.augment_p, mean_sign, config.batch, config.ada_target, config.ada_kimg, config.ada_interval
+            state.augment_p,
+            mean_sign,
+            config.batch,
+            target=config.ada_target,
+            kimg=config.ada_kimg,
+            interval=config.ada_interval,
         )
         state.sign_sum = 0.0

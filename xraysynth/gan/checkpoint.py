@@ -64,7 +64,11 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
             f"{path} is not a readable safetensors file ({error}); it is truncated or something else. "
             "Copy or make it again; for published pickles use `xraysynth import-gan`."
         ) from error
-    found = metadata.get("kind", "weights of an unknown program") if isinstance(metadata, dict) else "nothing"
+    found = (
+        metadata.get("kind", "weights of an unknown program")
+        if isinstance(metadata, dict)
+        else "nothing"
+    )
     if found != kind:
         raise CheckpointError(f"{path} holds {found}; want a {kind} that xraysynth wrote.")
     return tensors, metadata
@@ -100,7 +104,9 @@ def load_generator(name: str | Path) -> Generator:
     generator = Generator(config)
     _load_state(generator, tensors, path)
     if _hash(generator.state_dict()) != metadata.get("hash"):
-        raise DamagedError(f"{path}: the weights do not match their hash; copy or make the file again.")
+        raise DamagedError(
+            f"{path}: the weights do not match their hash; copy or make the file again."
+        )
     return generator.eval().requires_grad_(False)
 
 
@@ -108,7 +114,9 @@ def generator_path(name: str | Path) -> Path:
     """Return the file behind a path or the name of a bundled generator."""
     text = str(name)
     if text in _BUNDLED:
-        return Path(str(resources.files("xraysynth.gan") / "bundled" / f"{_BUNDLED[text]}.safetensors"))
+        return Path(
+            str(resources.files("xraysynth.gan") / "bundled" / f"{_BUNDLED[text]}.safetensors")
+        )
     guess = nearest(text, list(_BUNDLED)) if not Path(text).exists() else ""
     if guess:
         raise InputError(f"{text} is neither a file nor a bundled generator; did you mean {guess}?")
@@ -148,5 +156,7 @@ def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path)
                 f"{path}: tensor {name} is {got or 'absent'}; the network of its config wants {want or 'none'}."
             )
         if not bool(torch.isfinite(tensors[name].float()).all()):
-            raise CheckpointError(f"{path}: tensor {name} holds values that are not finite; train again.")
+            raise CheckpointError(
+                f"{path}: tensor {name} holds values that are not finite; train again."
+            )
     module.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

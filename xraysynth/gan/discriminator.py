@@ -62,7 +62,9 @@ class Discriminator(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.halvings = tuple(resolution for resolution in reversed(config.resolutions) if resolution > 4)
+        self.halvings = tuple(
+            resolution for resolution in reversed(config.resolutions) if resolution > 4
+        )
         for resolution in self.halvings:
             self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         self.b4 = Epilogue(config)

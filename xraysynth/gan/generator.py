@@ -84,7 +84,11 @@ class SynthesisBlock(nn.Module):
     @property
     def convolutions(self) -> list[tuple[str, SynthesisLayer]]:
         """The block's 3x3 convolutions in order, with their names."""
-        return [("conv1", self.conv1)] if self.first else [("conv0", self.conv0), ("conv1", self.conv1)]
+        return (
+            [("conv1", self.conv1)]
+            if self.first
+            else [("conv0", self.conv0), ("conv1", self.conv1)]
+        )
 
 
 class Synthesis(nn.Module):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from skimage import io
+from PIL import Image
 
 from xraysynth.files import whole_file
 from xraysynth.gan.generator import Generator
@@ -16,7 +16,9 @@ ROWS, COLUMNS = 6, 10
 
 
 @torch.no_grad()
-def sample_images(generator: Generator, seed: int, count: int, truncation_psi: float = 1.0) -> np.ndarray:
+def sample_images(
+    generator: Generator, seed: int, count: int, truncation_psi: float = 1.0
+) -> np.ndarray:
     """Return generated scans (count, h, w, c) uint8 of numbered samples."""
     codes = latents(generator, seed, range(count))
     parts = [to_images(generator(part, truncation_psi)) for part in codes.split(16)]
@@ -49,5 +51,5 @@ def tile(images: np.ndarray, columns: int, gap_px: int = 2) -> np.ndarray:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write an (H, W, 3) uint8 picture; the file appears only when whole."""
-    with whole_file(path) as partial, partial.open("wb") as handle:
-        io.imsave(handle, image, plugin="imageio", extension=".png", check_contrast=False)
+    with whole_file(path) as partial:
+        Image.fromarray(image).save(partial, format="PNG")

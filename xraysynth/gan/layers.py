@@ -33,7 +33,13 @@ class Dense(nn.Module):
     """
 
     def __init__(
-        self, n_in: int, n_out: int, *, active: bool = False, multiplier: float = 1.0, bias: float = 0.0
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        active: bool = False,
+        multiplier: float = 1.0,
+        bias: float = 0.0,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in) / multiplier)
@@ -52,7 +58,14 @@ class Convolution(nn.Module):
     """Convolution of the discriminator: optional halving, bias, activation and gain."""
 
     def __init__(
-        self, n_in: int, n_out: int, size: int, *, halve: bool = False, active: bool = True, gain: float = 1.0
+        self,
+        n_in: int,
+        n_out: int,
+        size: int,
+        *,
+        halve: bool = False,
+        active: bool = True,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in, size, size))
@@ -85,7 +98,9 @@ class SynthesisLayer(nn.Module):
 
     noise_const: Tensor
 
-    def __init__(self, n_in: int, n_out: int, w_dim: int, resolution: tuple[int, int], *, double: bool) -> None:
+    def __init__(
+        self, n_in: int, n_out: int, w_dim: int, resolution: tuple[int, int], *, double: bool
+    ) -> None:
         super().__init__()
         self.affine = Dense(w_dim, n_in, bias=1.0)
         self.weight = nn.Parameter(torch.randn(n_out, n_in, 3, 3))

@@ -19,7 +19,9 @@ def latents(generator: Generator, seed: int, indices: Iterable[int]) -> Tensor:
     -------
     (n, z_dim) float32, standard normal
     """
-    codes = [stream(seed, "latent", int(index)).standard_normal(generator.z_dim) for index in indices]
+    codes = [
+        stream(seed, "latent", int(index)).standard_normal(generator.z_dim) for index in indices
+    ]
     return torch.from_numpy(np.stack(codes).astype(np.float32))
 
 

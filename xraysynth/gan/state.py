@@ -102,7 +102,9 @@ def save_state(path: Path, state: TrainState, key: str) -> None:
             tensors |= {f"{name}.{index}.{kind}": value for kind, value in moments.items()}
     counters = {name: getattr(state, name) for name in _COUNTERS}
     config = state.generator.config.model_dump(mode="json")
-    save_tensors(path, tensors, {"kind": "training", "key": key, "config": config, "counters": counters})
+    save_tensors(
+        path, tensors, {"kind": "training", "key": key, "config": config, "counters": counters}
+    )
 
 
 def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
@@ -140,7 +142,7 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
         raise CheckpointError(
             f"{config.init} draws {generator.resolution} px with {generator.image_channels} channels; the scans "
             f"have {resolution} px with {image_channels}. Prepare scans of {generator.resolution} px, or "
-            'leave `init` empty to train from random weights.'
+            "leave `init` empty to train from random weights."
         )
     return generator
 
@@ -157,7 +159,9 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> None:
         discriminator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
 
 
-def _assemble(config: TrainConfig, generator: Generator, discriminator: Discriminator) -> TrainState:
+def _assemble(
+    config: TrainConfig, generator: Generator, discriminator: Discriminator
+) -> TrainState:
     """Return a state at zero images around two networks."""
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     lazy_path = config.path_length_interval if config.path_length_weight else 0
@@ -180,13 +184,19 @@ def _adam(module: nn.Module, learning_rate: float, interval: int) -> torch.optim
 def _carry(old: nn.Module, new: nn.Module) -> None:
     """Copy every tensor whose name and shape both networks share."""
     target = new.state_dict()
-    shared = {n: t for n, t in old.state_dict().items() if n in target and target[n].shape == t.shape}
+    shared = {
+        n: t for n, t in old.state_dict().items() if n in target and target[n].shape == t.shape
+    }
     new.load_state_dict(target | shared)
 
 
 def _modules(state: TrainState) -> dict[str, nn.Module]:
     """Return the networks by the prefix they have in the file."""
-    return {"generator": state.generator, "discriminator": state.discriminator, "average": state.average}
+    return {
+        "generator": state.generator,
+        "discriminator": state.discriminator,
+        "average": state.average,
+    }
 
 
 def _optimisers(state: TrainState) -> dict[str, torch.optim.Adam]:
@@ -200,7 +210,9 @@ def _optimisers(state: TrainState) -> dict[str, torch.optim.Adam]:
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors of a prefix, without it."""
     start_at = len(prefix) + 1
-    return {name[start_at:]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+    return {
+        name[start_at:]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")
+    }
 
 
 def _load_moments(optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:

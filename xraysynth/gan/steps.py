@@ -67,7 +67,9 @@ def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: floa
     return torch.where(later[:, :, None], other, latent_w)
 
 
-def discriminator_step(state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig) -> dict[str, float]:
+def discriminator_step(
+    state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig
+) -> dict[str, float]:
     """Teach the discriminator one batch; every `r1_interval` steps also penalise its gradient."""
     real_seen, fake_seen = augmented(state, batch, (batch.real, fake.detach()), config)
     scores = state.discriminator(torch.cat([real_seen, fake_seen]))
@@ -90,11 +92,15 @@ def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: Tra
     for images in (real, fake) if config.penalise_fakes else (real,):
         images = images.detach().requires_grad_(True)
         total = total + gradient_penalty(images, state.discriminator(images)).mean()
-    descend(state.discriminator_optimiser, state.discriminator, total * (gamma / 2 * config.r1_interval))
+    descend(
+        state.discriminator_optimiser, state.discriminator, total * (gamma / 2 * config.r1_interval)
+    )
     return total.item()
 
 
-def generator_step(state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig) -> dict[str, float]:
+def generator_step(
+    state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig
+) -> dict[str, float]:
     """Teach the generator with the images that the discriminator has just seen."""
     real_seen, fake_seen = augmented(state, batch, (batch.real, fake), config)
     state.discriminator.requires_grad_(False)

@@ -32,7 +32,9 @@ from xraysynth.progress import Progress, silent
 CHECKPOINT, RESUME, STATS = "checkpoint.safetensors", "resume.safetensors", "stats.jsonl"
 
 
-def train(scans: Path, out: Path, config: TrainConfig, seed: int = 0, progress: Progress = silent) -> Path:
+def train(
+    scans: Path, out: Path, config: TrainConfig, seed: int = 0, progress: Progress = silent
+) -> Path:
     """Train a generator on a `scans.h5`; go on where an earlier run with the same settings was.
 
     Parameters
@@ -65,7 +67,9 @@ def train(scans: Path, out: Path, config: TrainConfig, seed: int = 0, progress: 
         stats = train_step(state, stream, config, seed)
         seconds = time.monotonic() - begun
         rate = (state.images_seen - begun_at) / max(seconds, 1e-9)
-        progress(min(state.images_seen, total), total, f"{rate:.0f} images/s at {state.resolution} px")
+        progress(
+            min(state.images_seen, total), total, f"{rate:.0f} images/s at {state.resolution} px"
+        )
         if _due(state, config, total):
             _report(out, state, stats | {"images_per_second": round(rate, 1)})
             _save(out, state, key, seed)
@@ -73,7 +77,9 @@ def train(scans: Path, out: Path, config: TrainConfig, seed: int = 0, progress: 
     return out / CHECKPOINT
 
 
-def train_step(state: TrainState, stream: ScanStream, config: TrainConfig, seed: int) -> dict[str, float]:
+def train_step(
+    state: TrainState, stream: ScanStream, config: TrainConfig, seed: int
+) -> dict[str, float]:
     """Show one batch to both networks; the generated images serve both."""
     batch = draw_batch(state, stream, config, seed)
     warm_up(state, config)
@@ -159,7 +165,9 @@ def _forget_after(path: Path, step: int) -> None:
     """Drop the lines that a killed run wrote after the state that it left."""
     if not path.is_file():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+    kept = [
+        line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step
+    ]
     path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 

@@ -1,0 +1,176 @@
+"""The training run: resumes bit for bit, grows, refuses what does not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xraysynth.errors import CheckpointError, DamagedError, InputError
+from xraysynth.files import sha256_file
+from xraysynth.gan import state as training
+from xraysynth.gan import trainer
+from xraysynth.gan.checkpoint import generator_hash, load_generator
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.train_config import GrowthStep, TrainConfig
+from xraysynth.randomness import stream
+from xraysynth.scanfile import ScanBatch, write_scans
+from xraysynth.schema import table_dtype
+
+TINY = NetworkConfig(z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8)
+
+
+class Cut(Exception):
+    """Stands for a kill."""
+
+
+def scan_file(path: Path, size_px: int = 16, count: int = 24) -> Path:
+    """Write scans that show a bright square on dark ground."""
+    images = np.full((count, size_px, size_px, 3), 20, np.uint8)
+    for index, image in enumerate(images):
+        row, column = stream(0, "square", index).integers(0, size_px // 2, 2)
+        image[row : row + size_px // 2, column : column + size_px // 2] = 220
+    batch = ScanBatch(images=images, metadata=np.zeros(count, table_dtype("scans")))
+    write_scans(path, iter([batch]), count=count, classes=[], attributes={})
+    return path
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    return scan_file(tmp_path / "scans.h5")
+
+
+def config(**changes: object) -> TrainConfig:
+    settings = {
+        "kimg": 0.048,
+        "batch": 4,
+        "network": TINY,
+        "snapshot_kimg": 0.012,
+        "r1_interval": 3,
+    }
+    return TrainConfig.model_validate(settings | changes)
+
+
+def cut_after(calls: int) -> Iterator[None]:
+    """Return a progress callback that raises after some calls."""
+    for _ in range(calls):
+        yield
+    raise Cut
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+@pytest.mark.parametrize("steps_before_cut", [2, 4, 8])
+def test_interrupted_run_ends_in_the_same_bytes(
+    tmp_path: Path, scans: Path, loss: str, steps_before_cut: int
+) -> None:
+    settings = config(loss=loss, penalise_fakes=loss == "relativistic", ada_kimg=0.01)
+    whole = trainer.train(scans, tmp_path / "whole", settings, seed=3)
+    countdown = cut_after(steps_before_cut)
+    with pytest.raises(Cut):
+        trainer.train(
+            scans, tmp_path / "cut", settings, seed=3, progress=lambda *_: next(countdown)
+        )
+    resumed = trainer.train(scans, tmp_path / "cut", settings, seed=3)
+    assert sha256_file(resumed) == sha256_file(whole)
+    assert sha256_file(resumed.with_name("resume.safetensors")) == sha256_file(
+        whole.with_name("resume.safetensors")
+    )
+    lines = [
+        json.loads(line) for line in (tmp_path / "cut" / "stats.jsonl").read_text().splitlines()
+    ]
+    assert [line["step"] for line in lines] == sorted({line["step"] for line in lines})
+
+
+def test_growth_resumes_in_every_resolution(tmp_path: Path, scans: Path) -> None:
+    settings = config(growth=(GrowthStep(resolution=8, kimg=0.02),), warmup_kimg=0.008)
+    whole = trainer.train(scans, tmp_path / "whole", settings)
+    countdown = cut_after(3)
+    with pytest.raises(Cut):
+        trainer.train(scans, tmp_path / "cut", settings, progress=lambda *_: next(countdown))
+    assert sha256_file(trainer.train(scans, tmp_path / "cut", settings)) == sha256_file(whole)
+    assert load_generator(whole).resolution == 16
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path, scans: Path) -> None:
+    hashes = {
+        generator_hash(
+            load_generator(trainer.train(scans, tmp_path / str(seed), config(kimg=0.008), seed))
+        )
+        for seed in (0, 1)
+    }
+    assert len(hashes) == 2
+
+
+def test_training_leaves_global_chance_alone(tmp_path: Path, scans: Path) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    trainer.train(scans, tmp_path / "run", config(kimg=0.008))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_discriminator_learns_to_tell_squares_from_noise(tmp_path: Path, scans: Path) -> None:
+    settings = config(kimg=0.2, snapshot_kimg=0.1, learning_rate=0.01, augment="none")
+    trainer.train(scans, tmp_path / "run", settings)
+    first_loss = 2 * np.log(2)
+    last = json.loads((tmp_path / "run" / "stats.jsonl").read_text().splitlines()[-1])
+    assert last["loss_discriminator"] < first_loss
+
+
+def test_growth_carries_weights_and_draws_nearly_the_same_picture(tmp_path: Path) -> None:
+    settings = config()
+    state = training.start(settings, 0, 8, 3)
+    latent_z = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    small = state.average(latent_z)
+    training.grow(state, settings, 0, 16)
+    large = state.average(latent_z)
+    assert torch.equal(
+        state.generator.synthesis.block(8).conv1.weight,
+        state.average.synthesis.block(8).conv1.weight,
+    )
+    shrunk = torch.nn.functional.avg_pool2d(large, 2)
+    assert (shrunk - small).abs().mean() < 0.35 * small.abs().mean()
+
+
+def test_run_of_other_settings_is_named(tmp_path: Path, scans: Path) -> None:
+    trainer.train(scans, tmp_path / "run", config(kimg=0.008))
+    with pytest.raises(CheckpointError, match="other settings"):
+        trainer.train(scans, tmp_path / "run", config(kimg=0.008, learning_rate=0.001))
+
+
+def test_more_kimg_extend_a_run(tmp_path: Path, scans: Path) -> None:
+    trainer.train(scans, tmp_path / "cut", config(kimg=0.024))
+    extended = trainer.train(scans, tmp_path / "cut", config())
+    assert sha256_file(extended) == sha256_file(trainer.train(scans, tmp_path / "whole", config()))
+
+
+def test_initial_generator_of_another_resolution_is_named(tmp_path: Path, scans: Path) -> None:
+    checkpoint = trainer.train(scans, tmp_path / "run", config(kimg=0.008))
+    larger = scan_file(tmp_path / "larger.h5", size_px=32, count=6)
+    with pytest.raises(CheckpointError, match=r"draws 16 px .* scans have 32 px"):
+        trainer.train(larger, tmp_path / "other", config(init=str(checkpoint)))
+
+
+def test_scans_of_odd_size_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="power of two"):
+        trainer.train(scan_file(tmp_path / "odd.h5", size_px=24), tmp_path / "run", config())
+
+
+@pytest.mark.parametrize("length", [0, 7, 200, -1])
+def test_truncated_checkpoint_is_damaged(tmp_path: Path, scans: Path, length: int) -> None:
+    checkpoint = trainer.train(scans, tmp_path / "run", config(kimg=0.008))
+    checkpoint.write_bytes(checkpoint.read_bytes()[:length])
+    with pytest.raises(DamagedError, match="truncated or something else"):
+        load_generator(checkpoint)
+
+
+def test_changed_weights_do_not_match_their_hash(tmp_path: Path, scans: Path) -> None:
+    checkpoint = trainer.train(scans, tmp_path / "run", config(kimg=0.008))
+    content = bytearray(checkpoint.read_bytes())
+    content[-3] ^= 1
+    checkpoint.write_bytes(content)
+    with pytest.raises(DamagedError, match="hash"):
+        load_generator(checkpoint)
