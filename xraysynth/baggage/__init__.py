@@ -1,0 +1,18 @@
+"""Bags with known contents: config (ranges) -> draw (what was chosen) -> apply (pixels and truth)."""
+
+from xraysynth.baggage.config import SimulationConfig
+from xraysynth.baggage.draw import PlacedItem, ScanDraw, draw_scan
+from xraysynth.baggage.render import SimulatedScan, apply_scan, simulate_scan
+from xraysynth.baggage.simulate import simulate, simulate_batch
+
+__all__ = [
+    "PlacedItem",
+    "ScanDraw",
+    "SimulatedScan",
+    "SimulationConfig",
+    "apply_scan",
+    "draw_scan",
+    "simulate",
+    "simulate_batch",
+    "simulate_scan",
+]

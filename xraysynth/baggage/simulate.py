@@ -1,0 +1,213 @@
+"""Many scans to one file: in parts, by any number of processes, with the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from xraysynth import scanfile, schema
+from xraysynth.baggage.config import SimulationConfig
+from xraysynth.baggage.draw import draw_scan
+from xraysynth.baggage.render import SimulatedScan, apply_scan
+from xraysynth.errors import DamagedError, InputError, SettingsError
+from xraysynth.progress import Progress, silent
+from xraysynth.scanfile import ScanBatch
+
+PART_SIZE = 256
+"""Scans a part file: what a killed run loses at most, for each worker."""
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def simulate(
+    config: SimulationConfig,
+    count: int,
+    seed: int,
+    out: Path,
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Path:
+    """Simulate scans into one `scans.h5`.
+
+    Parameters
+    ----------
+    config : what may be drawn
+    count : int
+        Number of scans, at least 1.
+    seed : int
+        Seed of the run, at least 0; scan i depends on config, seed and i alone.
+    out : where the file appears once it is whole
+    workers : int
+        Processes, at least 1. The bytes do not depend on it.
+    progress : called with scans done
+
+    Returns
+    -------
+    `out`.
+
+    Raises
+    ------
+    SettingsError
+        If a count is impossible.
+
+    Notes
+    -----
+    Parts are kept in `.NAME.parts` beside `out` until the file is whole: a killed run, started
+    again with the same settings, makes the missing ones only.
+    """
+    _check(count, seed, workers)
+    out = Path(out)
+    folder = out.with_name(f".{out.name}.parts") / _settings_hash(config, count, seed)
+    starts = range(0, count, PART_SIZE)
+    missing = [start for start in starts if not _is_whole(_part(folder, start))]
+    done = count - sum(min(PART_SIZE, count - start) for start in missing)
+    progress(done, count, "")
+    for start in _make_parts(config, missing, (count, seed, folder), workers):
+        done += min(PART_SIZE, count - start)
+        progress(done, count, "")
+    attributes = {"settings": config.model_dump(mode="json"), "seed": seed}
+    scanfile.write_scans(
+        out,
+        _merged([_part(folder, start) for start in starts]),
+        count=count,
+        classes=schema.class_names(),
+        attributes=attributes,
+    )
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    return out
+
+
+def _check(count: int, seed: int, workers: int) -> None:
+    """Refuse impossible numbers."""
+    for name, value, least in (("count", count, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value < least:
+            raise SettingsError(f"{name} is {value}; want a whole number of at least {least}.")
+
+
+def _settings_hash(config: SimulationConfig, count: int, seed: int) -> str:
+    """Return a short name for what makes the parts."""
+    text = json.dumps([config.model_dump(mode="json"), count, seed, PART_SIZE], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _part(folder: Path, start: int) -> Path:
+    """Return the file of the part that begins with scan `start`."""
+    return folder / f"part-{start // PART_SIZE:05d}.h5"
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a part was finished."""
+    try:
+        with scanfile.open_scans(path):
+            return True
+    except (InputError, DamagedError):
+        return False
+
+
+def _make_parts(
+    config: SimulationConfig, missing: list[int], run: tuple[int, int, Path], workers: int
+) -> Iterator[int]:
+    """Make the missing parts, yielding each one's start when it is done."""
+    if not missing:
+        return
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    # More threads would change the last bit of a sum, and so the bytes.
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(min(workers, len(missing)), mp_context=context) as pool:
+            futures = {pool.submit(_make_part, config, start, run): start for start in missing}
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    yield futures[future]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _make_part(config: SimulationConfig, start: int, run: tuple[int, int, Path]) -> None:
+    """Simulate the scans of one part and write them."""
+    count, seed, folder = run
+    stop = min(start + PART_SIZE, count)
+    batch = simulate_batch(config, seed, range(start, stop))
+    scanfile.write_scans(
+        _part(folder, start),
+        iter([batch]),
+        count=stop - start,
+        classes=schema.class_names(),
+        attributes={},
+    )
+
+
+def simulate_batch(config: SimulationConfig, seed: int, indices: range) -> ScanBatch:
+    """Simulate some scans in memory.
+
+    Examples
+    --------
+    >>> batch = simulate_batch(SimulationConfig(size_px=32), seed=0, indices=range(2))
+    >>> batch.images.shape
+    (2, 32, 32, 3)
+    """
+    draws = [draw_scan(config, seed, index) for index in indices]
+    scans = [apply_scan(config, draw) for draw in draws]
+    rows = [_row(config, seed, draw.scan_id, scan) for draw, scan in zip(draws, scans, strict=True)]
+    return ScanBatch(
+        images=np.stack([scan.image for scan in scans]),
+        metadata=np.array(rows, dtype=schema.table_dtype("scans")),
+        masks=np.stack([scan.label_map for scan in scans]),
+        overlaps=np.stack([scan.overlaps for scan in scans]),
+        items=np.concatenate([scan.items for scan in scans]),
+    )
+
+
+def _row(
+    config: SimulationConfig, seed: int, scan_id: str, scan: SimulatedScan
+) -> tuple[object, ...]:
+    """Return one scan's row of the table `scans`."""
+    names = schema.class_names()
+    groups = schema.classes()
+    present = sorted({int(class_id) for class_id in scan.items["class_id"]})
+    threats = [names[class_id] for class_id in present if groups[names[class_id]].group == "threat"]
+    size = config.size_px
+    labels = json.dumps(threats)
+    return (
+        scan_id,
+        "simulated",
+        "train",
+        seed,
+        size,
+        size,
+        0,
+        0,
+        size,
+        size,
+        labels,
+        len(scan.items),
+    )
+
+
+def _merged(parts: list[Path]) -> Iterator[ScanBatch]:
+    """Yield the parts' scans, one part at a time."""
+    for path in parts:
+        with scanfile.open_scans(path) as file:
+            yield ScanBatch(
+                images=file["images"][:],
+                metadata=file["metadata"][:],
+                masks=file["masks"][:],
+                overlaps=file["overlaps"][:],
+                items=file["items"][:],
+            )

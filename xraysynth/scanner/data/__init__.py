@@ -1,0 +1,1 @@
+"""Tables that the scanner reads: materials, tube spectra, palettes."""

@@ -1,0 +1,108 @@
+"""Rays of the scanner, solids placed in its tunnel, and thickness maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from xraysynth.scanner.shapes import Shape
+
+IDENTITY = np.eye(3, dtype=np.float32)
+
+
+def turn(yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.ndarray:
+    """Return the rotation by roll about x, then pitch about y, then yaw about z (in the picture)."""
+    (cy, cp, cr), (sy, sp, sr) = (
+        function(np.radians([yaw_deg, pitch_deg, roll_deg])) for function in (np.cos, np.sin)
+    )
+    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    return (yaw @ pitch @ roll).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """One solid of one material, placed in the frame of its item."""
+
+    shape: Shape
+    material: str
+    replaces: str | None = None
+    """Material of the part that this one lies inside, where it takes its place."""
+    at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Centre in mm."""
+    rotation: np.ndarray = field(default_factory=lambda: IDENTITY)
+
+    def placed(self, rotation: np.ndarray, at: np.ndarray) -> Part:
+        """Return the part as its item stands: turned, then moved."""
+        centre = rotation @ np.asarray(self.at, dtype=np.float32) + at
+        return Part(
+            shape=self.shape,
+            material=self.material,
+            replaces=self.replaces,
+            at=(float(centre[0]), float(centre[1]), float(centre[2])),
+            rotation=rotation @ self.rotation,
+        )
+
+    def corners(self) -> Float[np.ndarray, "8 3"]:
+        """Return the corners of the box around the solid, in mm."""
+        signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8)
+        local = signs * np.array(self.shape.bounds)[:, None]
+        return (self.rotation @ local).T + np.array(self.at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One picture of the tunnel: square, centred, the fan along x and the belt along y.
+
+    Heights z are in mm over the middle plane, towards the detector; pixels are those of that
+    plane. `source_mm` is the distance of the source below it; 0 means parallel rays.
+    """
+
+    size_px: int
+    field_mm: float
+    source_mm: float = 0.0
+
+    @property
+    def pitch_mm(self) -> float:
+        """Side of a pixel in mm."""
+        return self.field_mm / self.size_px
+
+    def window(self, corners: Float[np.ndarray, "n 3"]) -> tuple[slice, slice] | None:
+        """Return the rows and columns that can see a box, or None if it is out of view."""
+        x, y, z = corners.T
+        if self.source_mm:
+            x = x * self.source_mm / (self.source_mm + z)
+        low = np.array([y.min(), x.min()]) / self.pitch_mm + self.size_px / 2
+        high = np.array([y.max(), x.max()]) / self.pitch_mm + self.size_px / 2
+        first = np.clip(np.floor(low - 0.5).astype(int), 0, self.size_px)
+        last = np.clip(np.ceil(high + 0.5).astype(int), 0, self.size_px)
+        if (first >= last).any():
+            return None
+        return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
+
+    def chord(self, part: Part, window: tuple[slice, slice]) -> Float[np.ndarray, "row col"]:
+        """Return the length in mm of the rays of a window inside a part."""
+        middle = (self.size_px - 1) / 2
+        rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)
+        cols = np.arange(window[1].start, window[1].stop, dtype=np.float32)
+        x = ((cols - middle) * self.pitch_mm).astype(np.float32)[None, :]
+        y = ((rows - middle) * self.pitch_mm).astype(np.float32)[:, None]
+        slope = x / np.float32(self.source_mm) if self.source_mm else np.zeros((1, 1), np.float32)
+        upright = 1 / np.sqrt(1 + slope * slope)
+        r = part.rotation.astype(np.float32)
+        cx, cy, cz = (np.float32(value) for value in part.at)
+        px, py = x - cx, y - cy
+        origin = tuple(r[0, i] * px + r[1, i] * py - r[2, i] * cz for i in range(3))
+        direction = tuple((r[0, i] * slope + r[2, i]) * upright for i in range(3))
+        length = part.shape.chord(origin, direction)
+        return np.broadcast_to(length, (len(rows), len(cols)))
+
+
+def extent(parts: Iterable[Part]) -> Float[np.ndarray, "2 3"]:
+    """Return the lowest and highest coordinates of the boxes around parts, in mm."""
+    corners = np.concatenate([part.corners() for part in parts])
+    return np.stack([corners.min(axis=0), corners.max(axis=0)])
