@@ -1,0 +1,1 @@
+"""Shards: write, read, verify and convert generated scans with their labels."""
