@@ -1,0 +1,193 @@
+"""The exemplar's folder round-trips, and every fault of a user's own one has a sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
+
+from xraysynth.errors import CheckpointError, InputError
+from xraysynth.gan.checkpoint import generator_hash
+from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_classes
+from xraysynth.oneshot.exemplar import (
+    check_exemplar_belongs,
+    display_image,
+    load_exemplar,
+    save_exemplar,
+)
+from xraysynth.oneshot.labelling import (
+    ExemplarConfig,
+    Labeller,
+    candidate_score,
+    label_exemplar,
+    make_exemplar,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_exemplar(toy_exemplar(toy_generator()), tmp_path / "exemplar")
+    return tmp_path / "exemplar"
+
+
+def test_saving_and_loading_gives_the_same_exemplar(folder: Path) -> None:
+    saved, loaded = toy_exemplar(toy_generator()), load_exemplar(folder)
+    assert loaded.exemplar_id == saved.exemplar_id
+    for field in dataclasses.fields(saved):
+        assert np.array_equal(getattr(loaded, field.name), getattr(saved, field.name))
+
+
+def test_the_label_map_is_an_indexed_png_in_class_colours(folder: Path) -> None:
+    picture = PIL.Image.open(folder / "label_map.png")
+    assert picture.mode == "P"
+    assert (picture.getpalette() or [])[:3] == [255, 255, 255]
+
+
+def test_another_label_gives_another_id() -> None:
+    exemplar = toy_exemplar(toy_generator())
+    label_map = exemplar.label_map.copy()
+    label_map[0, 0] = 2
+    changed = dataclasses.replace(exemplar, label_map=label_map)
+    assert changed.exemplar_id != exemplar.exemplar_id
+
+
+def repaint(folder: Path, label_map: np.ndarray) -> None:
+    PIL.Image.fromarray(label_map).save(folder / "label_map.png")
+
+
+def test_a_label_map_of_another_size_is_refused(folder: Path) -> None:
+    repaint(folder, np.zeros((8, 12), np.uint8))
+    with pytest.raises(InputError, match=r"is 12 x 8 pixels; exemplar\.json wants 16 x 16"):
+        load_exemplar(folder)
+
+
+def test_an_unknown_class_id_names_the_classes(folder: Path) -> None:
+    label_map = np.zeros((SIZE, SIZE), np.uint8)
+    label_map[3, 3] = 9
+    repaint(folder, label_map)
+    with pytest.raises(InputError, match=r"class id 9; want 0 to 2 \(background, disc, bar\)"):
+        load_exemplar(folder)
+
+
+def test_a_class_without_pixels_is_named(folder: Path) -> None:
+    label_map = np.zeros((SIZE, SIZE), np.uint8)
+    label_map[3, 3] = 2
+    repaint(folder, label_map)
+    with pytest.raises(InputError, match="no pixel of class 'disc'"):
+        load_exemplar(folder)
+
+
+def test_a_coloured_label_map_is_refused(folder: Path) -> None:
+    repaint(folder, np.zeros((SIZE, SIZE, 3), np.uint8))
+    with pytest.raises(InputError, match="want an indexed PNG"):
+        load_exemplar(folder)
+
+
+@pytest.mark.parametrize("name", ["exemplar.json", "label_map.png", "scan.png"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"has no {name}"):
+        load_exemplar(folder)
+
+
+@pytest.mark.parametrize("name", ["label_map.png", "scan.png", "latent.safetensors"])
+def test_a_file_of_rubbish_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"\x00\x01rubbish" * 9)
+    with pytest.raises(InputError, match=name):
+        load_exemplar(folder)
+
+
+def test_an_unknown_key_is_named(folder: Path) -> None:
+    content = json.loads((folder / "exemplar.json").read_text())
+    (folder / "exemplar.json").write_text(json.dumps({**content, "klasses": []}))
+    with pytest.raises(InputError, match="did you mean classes"):
+        load_exemplar(folder)
+
+
+def test_an_exemplar_of_another_generator_is_refused(folder: Path) -> None:
+    exemplar = load_exemplar(folder)
+    with pytest.raises(CheckpointError, match=r"labelled on generator .*Label a scan of this"):
+        check_exemplar_belongs(exemplar, "0" * 16, (6, 4), SIZE)
+    with pytest.raises(CheckpointError, match="wants"):
+        check_exemplar_belongs(exemplar, exemplar.generator_hash, (10, 4), SIZE)
+    with pytest.raises(CheckpointError, match="labelled on generator"):
+        make_exemplar(toy_generator(channels=7), ExemplarConfig(labeller=str(folder)), 0)
+
+
+def test_a_folder_can_be_the_exemplar(folder: Path) -> None:
+    config = ExemplarConfig(labeller=str(folder))
+    assert make_exemplar(toy_generator(), config, 0).class_names == CLASSES
+
+
+def test_the_simulator_labeller_needs_scans() -> None:
+    with pytest.raises(InputError, match=r"none were given.*`colour`"):
+        make_exemplar(toy_generator(), ExemplarConfig(), 0)
+
+
+def test_the_rule_reads_materials_from_hue() -> None:
+    colours = {
+        "background": (250, 250, 248),
+        "organic": (240, 160, 60),
+        "mixed": (90, 180, 90),
+        "metal": (60, 80, 200),
+        "dense": (20, 10, 30),
+    }
+    pixels = np.array([[list(colours.values())]], np.uint8)
+    found = colour_classes(pixels, ColourRule())[0, 0]
+    assert [CLASS_NAMES[class_id] for class_id in found] == list(colours)
+
+
+def test_the_rule_refuses_scans_without_colour() -> None:
+    with pytest.raises(InputError, match="have 2 channels"):
+        colour_classes(np.zeros((1, 4, 4, 2), np.uint8), ColourRule())
+
+
+def test_the_colour_labeller_says_that_no_person_labelled() -> None:
+    generator = toy_generator()
+    config = ExemplarConfig(labeller="colour", candidates=6)
+    exemplar = make_exemplar(generator, config, 0)
+    assert exemplar.class_names == ("background", "organic", "metal")
+    assert "by a rule, not by a person" in exemplar.origin
+    assert exemplar.generator_hash == generator_hash(generator)
+    assert make_exemplar(generator, config, 0).exemplar_id == exemplar.exemplar_id
+    assert make_exemplar(generator, config, 1).exemplar_id != exemplar.exemplar_id
+
+
+def test_rare_and_unwanted_classes_are_left_out_and_ids_stay_contiguous() -> None:
+    def probabilities(images: np.ndarray) -> np.ndarray:
+        labels = np.zeros((len(images), SIZE, SIZE), np.int64)
+        labels[:, 2:8], labels[:, 8:12], labels[:, 12:] = 1, 2, 3
+        labels[:, 0, 0] = 4
+        return np.eye(5, dtype=np.float32)[labels].transpose(0, 3, 1, 2) * 0.9 + 0.02
+
+    labeller = Labeller(
+        probabilities=probabilities,
+        class_names=("background", "bag", "gun", "knife", "wrench"),
+        origin="Labelled by a test.",
+    )
+    config = ExemplarConfig(candidates=2, min_share=0.01, without=("gun",))
+    exemplar = label_exemplar(toy_generator(), labeller, config, 0)
+    assert exemplar.class_names == ("background", "bag", "knife")
+    assert np.unique(exemplar.label_map).tolist() == [0, 1, 2]
+
+
+def test_more_confident_classes_make_a_better_candidate() -> None:
+    config = ExemplarConfig()
+    two, three = np.zeros((2, 4, SIZE, SIZE), np.float32)
+    two[0, :8], two[1, 8:] = 1, 1
+    three[0, :8], three[1, 8:12], three[2, 12:] = 1, 1, 1
+    unsure = np.where(three > 0, 0.6, 0.4 / 3).astype(np.float32)
+    scores = [candidate_score(candidate, config) for candidate in (unsure, two, three)]
+    assert scores == sorted(scores)
+    assert scores[0] < scores[1] < scores[2]
+
+
+def test_any_scan_can_be_looked_at() -> None:
+    dual = np.full((4, 4, 2), 65535, np.uint16)
+    assert display_image(dual).shape == (4, 4, 3)
+    assert display_image(dual).max() == 255

@@ -1,0 +1,1 @@
+"""Proof: scores of exported masks against a judge trained apart."""

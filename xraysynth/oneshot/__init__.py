@@ -1,0 +1,1 @@
+"""Pixel clustering, the exemplar, and the segmenter that reads a generator's hidden features."""

@@ -1,0 +1,213 @@
+"""An exemplar without a human: the best of many generated scans, labelled by a rule or a network.
+
+The candidate that holds the most classes, each with enough confident pixels, is taken; what
+labelled it is written into its `origin`, so that no figure built on it can be mistaken for a
+person's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from xraysynth.errors import InputError
+from xraysynth.gan.checkpoint import generator_hash
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.sampling import latents, to_images
+from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
+from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs, load_exemplar
+from xraysynth.oneshot.features import device_of
+from xraysynth.oneshot.labeller import (
+    LabellerConfig,
+    class_probabilities,
+    split_scans,
+    train_classifier,
+)
+from xraysynth.progress import Progress, silent
+from xraysynth.randomness import stream_seed
+from xraysynth.scanfile import open_scans
+from xraysynth.settings import Settings
+
+LabelFunction = Callable[[np.ndarray], np.ndarray]
+"""Scans (n, H, W, C) to class probabilities (n, classes, H, W)."""
+
+
+class ExemplarConfig(Settings):
+    """Where the exemplar comes from."""
+
+    labeller: str = "simulator"
+    """`simulator` (a U-Net taught by exact masks), `colour`, or the folder of your own exemplar."""
+    candidates: int = Field(256, ge=1)
+    """Generated scans to choose from."""
+    truncation_psi: float = Field(0.9, gt=0, le=1)
+    """Truncation of the candidates."""
+    min_share: float = Field(0.004, gt=0, lt=1)
+    """A class with a smaller share of the pixels is not part of the exemplar."""
+    wanted_share: float = Field(0.015, gt=0, lt=1)
+    """A class with this share of confident pixels counts in full when candidates are compared."""
+    min_confidence: float = Field(0.8, ge=0, le=1)
+    """A pixel at least this sure is confident."""
+    without: tuple[str, ...] = ()
+    """Classes that the exemplar shall not have; their pixels get the next likely class."""
+    unet: LabellerConfig = LabellerConfig()
+    """Training of the labeller `simulator`."""
+    colour: ColourRule = ColourRule()
+    """Thresholds of the labeller `colour`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labeller:
+    """Something that labels scans, and how it came to do so."""
+
+    probabilities: LabelFunction
+    """Scans (n, H, W, C) to class probabilities (n, classes, H, W)."""
+    class_names: tuple[str, ...]
+    """Names of the classes, background first."""
+    origin: str
+    """One sentence for the exemplar."""
+
+
+def make_exemplar(
+    generator: Generator,
+    config: ExemplarConfig,
+    seed: int,
+    scans: Path | None = None,
+    progress: Progress = silent,
+) -> Exemplar:
+    """Return the exemplar that the config asks for.
+
+    `scans` is the file with exact masks that the labeller `simulator` learns from.
+
+    Raises
+    ------
+    InputError
+        No scans for `simulator`, or a folder that is no exemplar.
+    CheckpointError
+        The folder's exemplar is of another generator.
+    """
+    if config.labeller == "simulator":
+        return label_exemplar(
+            generator, simulator_labeller(scans, config, seed, progress), config, seed
+        )
+    if config.labeller == "colour":
+        return label_exemplar(generator, colour_labeller(config.colour), config, seed)
+    exemplar = load_exemplar(Path(config.labeller))
+    shape = (generator.num_ws, generator.w_dim)
+    check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.resolution)
+    return exemplar
+
+
+def simulator_labeller(
+    scans: Path | None, config: ExemplarConfig, seed: int, progress: Progress = silent
+) -> Labeller:
+    """Return a U-Net trained on the exact masks of half of the simulated scans."""
+    if scans is None:
+        raise InputError(
+            "the labeller `simulator` learns from simulated scans with exact masks, and none were "
+            "given. Give a scans.h5, use the labeller `colour`, or an exemplar of your own."
+        )
+    with open_scans(scans) as file:
+        rows = split_scans(len(file["images"])).labeller
+    own_seed = stream_seed(seed, "labeller")
+    model = train_classifier(scans, rows, config.unet, own_seed, progress)
+    return Labeller(
+        probabilities=lambda images: class_probabilities(model, images),
+        class_names=model.class_names,
+        origin=(
+            "Labelled by a network, not by a person: a small U-Net trained for "
+            f"{config.unet.steps} steps on the exact masks of {len(rows)} simulated scans."
+        ),
+    )
+
+
+def colour_labeller(rule: ColourRule) -> Labeller:
+    """Return the rule that reads materials from pseudo-colour."""
+    return Labeller(
+        probabilities=lambda images: colour_probabilities(images, rule),
+        class_names=CLASS_NAMES,
+        origin=(
+            "Labelled by a rule, not by a person: materials read from the hue of the pseudo-colour "
+            "(xraysynth.oneshot.colour_rule)."
+        ),
+    )
+
+
+def label_exemplar(
+    generator: Generator, labeller: Labeller, config: ExemplarConfig, seed: int
+) -> Exemplar:
+    """Return the best of `config.candidates` generated scans, labelled.
+
+    Raises
+    ------
+    InputError
+        If the best candidate holds fewer than two classes.
+    """
+    own_seed = stream_seed(seed, "exemplar candidates")
+    best: tuple[float, int, np.ndarray, np.ndarray] | None = None
+    names = labeller.class_names
+    usable = np.array([name not in config.without for name in names])
+    for start in range(0, config.candidates, 32):
+        indices = range(start, min(start + 32, config.candidates))
+        images = to_images(_scans(generator, own_seed, indices, config.truncation_psi)[1])
+        probabilities = labeller.probabilities(images) * usable[None, :, None, None]
+        for index, image, probability in zip(indices, images, probabilities, strict=True):
+            score = candidate_score(probability, config)
+            if best is None or score > best[0]:
+                best = (score, index, image, probability)
+    assert best is not None
+    _, index, image, probability = best
+    kept = classes_present(probability, config.min_share)
+    if len(kept) < 2:
+        raise InputError(
+            f"none of {config.candidates} generated scans holds two classes; train the generator "
+            "longer, raise exemplar.candidates, or label a scan yourself.",
+            code="exemplar-empty",
+        )
+    latent_w, _ = _scans(generator, own_seed, [index], config.truncation_psi)
+    return Exemplar(
+        latent_w=latent_w[0],
+        label_map=probability[kept].argmax(0).astype(np.uint8),
+        class_names=tuple(names[class_id] for class_id in kept),
+        origin=(
+            f"{labeller.origin} Chosen as the one of {config.candidates} generated scans with the "
+            f"most classes and confident pixels; classes below {config.min_share:.1%} of it are "
+            "left out."
+        ),
+        generator_hash=generator_hash(generator),
+        image=image,
+    )
+
+
+def candidate_score(probability: np.ndarray, config: ExemplarConfig) -> float:
+    """Return how much a candidate (classes, H, W) would teach.
+
+    One point for each class with `wanted_share` of confident pixels, a part of one for less, and
+    less than one for the share of all pixels that are confident, which decides between equals.
+    """
+    label, sure = probability.argmax(0), probability.max(0) >= config.min_confidence
+    share = np.bincount(label[sure], minlength=len(probability)) / label.size
+    share[share < config.min_share] = 0
+    return float(np.minimum(share / config.wanted_share, 1).sum() + 0.5 * sure.mean())
+
+
+def classes_present(probability: np.ndarray, min_share: float) -> list[int]:
+    """Return the class ids with enough pixels, in order; pixels of the others go to these."""
+    label = probability.argmax(0)
+    share = np.bincount(label.ravel(), minlength=len(probability)) / label.size
+    return [int(class_id) for class_id in np.flatnonzero(share >= min_share)]
+
+
+def _scans(
+    generator: Generator, seed: int, indices: Sequence[int], psi: float
+) -> tuple[np.ndarray, torch.Tensor]:
+    """Return `latent_w` (n, num_ws, w_dim) and scans (n, C, H, W) of numbered candidates."""
+    with torch.no_grad():
+        latent_z = latents(generator, seed, indices).to(device_of(generator))
+        latent_w = generator.mapping(latent_z, truncation_psi=psi)
+        images = generator.synthesis(latent_w, noise_mode="const")
+    return latent_w.cpu().numpy().astype(np.float32), images

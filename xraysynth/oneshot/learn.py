@@ -1,0 +1,207 @@
+"""From a generator and a few exemplars to a segmenter.
+
+First the clustering, without labels; then a linear head on its projection, from the exemplars
+alone. One scan has few pixels of each class and many features, so the head sees each exemplar in
+many styles: rows of `latent_w` that do not move items are swapped, and the label map stays true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from xraysynth.errors import InputError
+from xraysynth.gan.checkpoint import generator_hash
+from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters, mapped_latents
+from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs
+from xraysynth.oneshot.features import Interpolation, SiteMap, device_of, project
+from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, smoothed
+from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_blocks
+from xraysynth.progress import Progress, silent
+from xraysynth.randomness import stream
+from xraysynth.settings import Settings
+
+
+class HeadConfig(Settings):
+    """How the head learns from the exemplars."""
+
+    steps: int = Field(200, ge=1)
+    """Optimiser steps."""
+    views: int = Field(4, ge=1)
+    """Restyled views of an exemplar a step."""
+    plain_share: float = Field(0.25, ge=0, le=1)
+    """Share of views that keep the exemplar's own style."""
+    learning_rate: float = Field(0.02, gt=0)
+    """Of Adam, falling to 0 along a cosine."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled; the head reads standardised values."""
+    balance: float = Field(0.5, ge=0, le=1)
+    """Loss weight of a class is its share to the power of minus this."""
+    swap: ViewConfig = ViewConfig(swap_from_px=16, flip_probability=0, rotation_deg=0, shift=0)
+    """Which rows may be swapped; warps are not used."""
+
+
+class LearnConfig(Settings):
+    """How a segmenter is learned."""
+
+    interpolation: Interpolation = "bilinear"
+    """How coarse maps grow to full size."""
+    cluster: ClusterConfig = ClusterConfig()
+    """The self-supervised part."""
+    head: HeadConfig = HeadConfig()
+    """The part that sees labels."""
+    smoothing_px: int = Field(1, ge=0, le=8)
+    """Scores are averaged this far around a pixel."""
+    overlap_threshold: float = Field(0.25, gt=0, lt=1)
+    """A class with at least this probability is crossed, beside the label's own."""
+
+
+def learn_segmenter(
+    generator: Generator,
+    exemplars: Sequence[Exemplar],
+    config: LearnConfig,
+    seed: int,
+    progress: Progress = silent,
+) -> Segmenter:
+    """Learn a segmenter of this generator from one or more exemplars.
+
+    Deterministic for a seed and a number of threads; the global generator is not touched.
+
+    Raises
+    ------
+    InputError
+        If there is no exemplar.
+    CheckpointError
+        If an exemplar is of another generator.
+    """
+    if not exemplars:
+        raise InputError("no exemplar was given; want at least one labelled scan.")
+    belongs_to = generator_hash(generator)
+    for exemplar in exemplars:
+        shape = (generator.num_ws, generator.w_dim)
+        check_exemplar_belongs(exemplar, belongs_to, shape, generator.resolution)
+    class_names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
+    total = config.cluster.steps + config.head.steps
+    clusters = learn_clusters(
+        generator,
+        config.interpolation,
+        config.cluster,
+        seed,
+        lambda done, _, note: progress(done, total, note),
+    )
+    standard = _standardised(generator, clusters.site_map, config, seed)
+    lesson = _Lesson(generator, exemplars, class_names, config, seed)
+    weight, bias = _train_head(
+        lesson, standard, lambda done, _, note: progress(config.cluster.steps + done, total, note)
+    )
+    temperature = _temperature(lesson, standard.folded(weight, bias))
+    facts = SegmenterFacts(
+        class_names=class_names,
+        exemplar_ids=tuple(exemplar.exemplar_id for exemplar in exemplars),
+        exemplar_origins=tuple(exemplar.origin for exemplar in exemplars),
+        generator_hash=belongs_to,
+        interpolation=config.interpolation,
+        smoothing_px=config.smoothing_px,
+        overlap_threshold=config.overlap_threshold,
+        settings={**config.model_dump(mode="json"), "seed": seed},
+    )
+    site_map = standard.folded(weight / temperature, bias / temperature)
+    return Segmenter(site_map=site_map.to(torch.device("cpu")), facts=facts)
+
+
+class _Lesson:
+    """Restyled views of the exemplars and their labels, numbered."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        exemplars: Sequence[Exemplar],
+        class_names: tuple[str, ...],
+        config: LearnConfig,
+        seed: int,
+    ) -> None:
+        self.generator, self.config, self.seed = generator, config, seed
+        device = device_of(generator)
+        self.n_classes = len(class_names)
+        self.latents = torch.from_numpy(np.stack([e.latent_w for e in exemplars])).to(device)
+        own_ids = [np.array([class_names.index(name) for name in e.class_names]) for e in exemplars]
+        labels = [ids[e.label_map] for ids, e in zip(own_ids, exemplars, strict=True)]
+        self.labels = torch.from_numpy(np.stack(labels)).long().to(device)
+        counts = torch.bincount(self.labels.flatten(), minlength=self.n_classes).float()
+        weights = (counts / counts.sum()).pow(-config.head.balance)
+        self.class_weights = weights * self.n_classes / weights.sum()
+        self._blocks = swappable_blocks(generator, config.head.swap.swap_from_px)
+
+    def views(self, site_map: SiteMap, *names: str | int) -> tuple[Tensor, Tensor]:
+        """Return projected pixels (v, D, H, W) and labels (v, H, W) of the views of one step."""
+        config = self.config.head
+        rng = stream(self.seed, "head", *names)
+        chosen = torch.from_numpy(rng.integers(len(self.latents), size=config.views))
+        other = mapped_latents(
+            self.generator, config.views, self.config.cluster.truncation_psi, self.seed, *names
+        )
+        latent_w = self.latents[chosen].clone()
+        for view in range(config.views):
+            if rng.random() >= config.plain_share:
+                draw = draw_view(config.swap, self._blocks, rng)
+                one = slice(view, view + 1)
+                latent_w[one] = swap_rows(latent_w[one], other[one], draw)
+        with torch.no_grad():
+            _, pixels = project(self.generator, latent_w, site_map, self.config.interpolation)
+        return pixels, self.labels[chosen]
+
+
+def _standardised(
+    generator: Generator, site_map: SiteMap, config: LearnConfig, seed: int
+) -> SiteMap:
+    """Return the projection with each value at mean 0 and deviation 1 over generated scans."""
+    cluster = config.cluster
+    latent_w = mapped_latents(generator, 32, cluster.truncation_psi, seed, "standardise")
+    with torch.no_grad():
+        parts = [
+            project(generator, w, site_map, config.interpolation)[1] for w in latent_w.split(8)
+        ]
+        pixels = torch.cat(parts)
+    mean, std = pixels.mean((0, 2, 3)), pixels.std((0, 2, 3)).clamp_min(1e-6)
+    return site_map.folded(torch.diag(1 / std), -mean / std)
+
+
+def _train_head(lesson: _Lesson, site_map: SiteMap, progress: Progress) -> tuple[Tensor, Tensor]:
+    """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy."""
+    config = lesson.config.head
+    device = site_map.bias.device
+    weight = torch.zeros(lesson.n_classes, len(site_map.bias), device=device, requires_grad=True)
+    bias = torch.zeros(lesson.n_classes, device=device, requires_grad=True)
+    groups: list[dict[str, Any]] = [
+        {"params": [weight], "weight_decay": config.weight_decay},
+        {"params": [bias], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    for step in range(config.steps):
+        pixels, labels = lesson.views(site_map, "train", step)
+        scores = torch.einsum("kd,ndhw->nkhw", weight, pixels) + bias[:, None, None]
+        loss = functional.cross_entropy(scores, labels, weight=lesson.class_weights)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        progress(step + 1, config.steps, f"head loss {float(loss.detach()):.3f}")
+    return weight.detach(), bias.detach()
+
+
+def _temperature(lesson: _Lesson, site_map: SiteMap) -> float:
+    """Return the divisor of the scores with the least cross-entropy on views not trained on."""
+    batches = [lesson.views(site_map, "calibrate", step) for step in range(4)]
+    scores = smoothed(torch.cat([pixels for pixels, _ in batches]), lesson.config.smoothing_px)
+    labels = torch.cat([label for _, label in batches])
+    candidates = np.geomspace(0.25, 8, 41)
+    losses = [float(functional.cross_entropy(scores / t, labels)) for t in candidates.tolist()]
+    return float(candidates[int(np.argmin(losses))])
