@@ -133,7 +133,7 @@ def _basis(
 ) -> dict[str, Any]:
     """Return everything that a stage's result depends on."""
     return {
-        "settings": context.settings.model_dump(mode="json"),
+        "settings": context.settings.model_dump(mode="json", exclude={"workers"}),
         "seed": context.seed,
         "code": code_version(stage),
         "inputs": {str(path): _summary(hash_files([path])) for path in stage.inputs(context)},

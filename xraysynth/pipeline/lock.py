@@ -17,10 +17,7 @@ RECORD = "run.json"
 
 @contextmanager
 def run_folder(folder: Path) -> Iterator[None]:
-    """Create the folder if need be and hold it for this process alone.
-
-    A POSIX record lock: the kernel drops it when this process ends, however it ends, and worker
-    processes do not inherit it (a `flock` would stay with workers that outlive a killed run).
+    """Hold a run's folder for this process alone; create it if need be.
 
     Raises
     ------
@@ -31,6 +28,17 @@ def run_folder(folder: Path) -> Iterator[None]:
         If it cannot be written.
     """
     _refuse_strangers(folder)
+    with locked(folder):
+        yield
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold any folder for this process alone; create it if need be. Raises as `run_folder` does.
+
+    A POSIX record lock: the kernel drops it when this process ends, however it ends, and worker
+    processes do not inherit it (a `flock` would stay with workers that outlive a killed run).
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)

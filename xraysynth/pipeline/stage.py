@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from xraysynth.progress import Progress, silent
 from xraysynth.settings import Settings
+
+SCANS = Path("scans.h5")
+CHECKPOINT = Path("gan/checkpoint.safetensors")
+EXEMPLAR = Path("exemplar")
+SEGMENTER = Path("segmenter.safetensors")
+SHARDS = Path("shards")
+AUDIT = Path("audit")
+EVALUATION = Path("evaluation.json")
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def part_of(settings: Settings, kind: type[SettingsT]) -> SettingsT:
+    """Return the fields of a stage's settings that belong to the room's own config.
+
+    What a room writes into its files then does not hold what only the pipeline cares about.
+    """
+    return kind.model_validate({name: getattr(settings, name) for name in kind.model_fields})
 
 
 @dataclass(frozen=True, kw_only=True)
