@@ -17,6 +17,12 @@ class Finding:
     """File name, relative to the folder that was checked."""
     message: str
 
+    def __post_init__(self) -> None:
+        # Names and messages may come from hostile files and end on a terminal.
+        for name in ("file", "message"):
+            text = "".join(c if c.isprintable() else "\ufffd" for c in getattr(self, name))
+            object.__setattr__(self, name, text)
+
     def error(self) -> DamagedError:
         """Return it as the error that a reader raises."""
         return DamagedError(f"{self.file}: {self.message}", code=self.code, where=self.file)

@@ -214,12 +214,11 @@ def _check(content: Any) -> tuple[Manifest | None, list[Finding]]:
         return None, [_finding("manifest-version", text)]
     try:
         manifest = Manifest.model_validate(content)
-        manifest.info()
+        return manifest, _cross_check(manifest)
     except pydantic.ValidationError as error:
         return None, [_field_finding(fault) for fault in error.errors()[:20]]
-    except InputError as error:
-        return None, [_finding("manifest-fields", str(error))]
-    return manifest, _cross_check(manifest)
+    except (ValueError, RecursionError) as error:  # Such as text that is no Unicode.
+        return None, [_finding("manifest-fields", str(error)[:200])]
 
 
 def _cross_check(manifest: Manifest) -> list[Finding]:

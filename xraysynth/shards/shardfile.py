@@ -11,7 +11,9 @@ import numpy as np
 
 from xraysynth import hdf5, schema
 from xraysynth.errors import DamagedError
+from xraysynth.files import sha256_file
 from xraysynth.shards import compound
+from xraysynth.shards.manifest import parse_manifest
 from xraysynth.shards.samples import ARRAYS, ExportInfo, ShardSamples, check_arrays
 
 KIND = "shard"
@@ -93,9 +95,10 @@ def walk_samples(file: h5py.File) -> Iterator[ShardSamples]:
 def is_whole_shard(path: Path, info: ExportInfo, first_index: int, count: int) -> bool:
     """Tell whether a shard lies there that a rerun of its export need not make again.
 
-    Every chunk is read, so that its checksum is checked.
+    Every chunk is read, so that its checksum is checked; if a manifest of the same export lies
+    beside it, the hash of the file is checked as well.
     """
-    if not path.is_file():
+    if not path.is_file() or _contradicts_manifest(path, info):
         return False
     try:
         with hdf5.open_hdf5(path, KIND) as file:
@@ -105,6 +108,15 @@ def is_whole_shard(path: Path, info: ExportInfo, first_index: int, count: int) -
             return np.array_equal(np.concatenate(parts), first_index + np.arange(count))
     except (OSError, ValueError, KeyError, RuntimeError):
         return False
+
+
+def _contradicts_manifest(path: Path, info: ExportInfo) -> bool:
+    """Tell whether the manifest beside a shard was written for other bytes of it."""
+    manifest, _ = parse_manifest(path.parent)
+    if manifest is None or manifest.settings_hash != info.settings_hash:
+        return False
+    wanted = manifest.hashes().get(path.name)
+    return wanted is not None and wanted != sha256_file(path)
 
 
 def _layout(file: Any, message: str) -> DamagedError:

@@ -41,6 +41,12 @@ class ClassCounts:
             self.n_images += pixels > 0
         self.n_instances += np.bincount(objects["class_id"], minlength=size)
 
+    def merge(self, other: ClassCounts) -> None:
+        """Add the counts of other samples."""
+        self.n_pixels += other.n_pixels
+        self.n_images += other.n_images
+        self.n_instances += other.n_instances
+
     def rows(self) -> np.ndarray:
         """Return the table `classes`."""
         names = self.info.class_names

@@ -1,0 +1,131 @@
+"""Check a folder of shards: every byte, every chunk, every count. Tells all, follows nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xraysynth.errors import DamagedError
+from xraysynth.files import sha256_file
+from xraysynth.progress import Progress, silent
+from xraysynth.shards import manifest as manifests
+from xraysynth.shards.findings import Finding
+from xraysynth.shards.inspection import Inspection, inspect_apart
+from xraysynth.shards.manifest import TABLES, Manifest
+from xraysynth.shards.tables_check import TablesCheck, open_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyReport:
+    """What `verify` found; nothing if all is well."""
+
+    folder: str
+    findings: list[Finding] = field(default_factory=list)
+    samples: int = 0
+    objects: int = 0
+    shards: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        findings = [vars(finding) for finding in self.findings]
+        return {**vars(self), "findings": findings, "ok": self.ok}
+
+    def error(self) -> DamagedError | None:
+        """Return the error that stands for all findings, or None."""
+        if self.ok:
+            return None
+        first = self.findings[0]
+        return DamagedError(
+            f"{self.folder} has {len(self.findings)} faults, the first in {first.file}: "
+            f"{first.message}. Run the export again: it makes anew what is damaged.",
+            code=first.code,
+            where=first.file,
+        )
+
+
+def verify(folder: Path, progress: Progress = silent) -> VerifyReport:
+    """Check a folder of shards, and return everything that is wrong.
+
+    Manifest, SHA-256 of every file, checksum of every chunk, types and shapes, class ids, the bit
+    of a pixel's own class, metadata against arrays and `data_schema/`, tables against shards,
+    double sample_ids, missing and extra files. Nothing outside `folder` is read, whatever links or
+    paths the files hold.
+
+    Parameters
+    ----------
+    folder : as `xraysynth export` makes it; it may hold anything
+    progress : called after each shard
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    folder = Path(folder)
+    manifests.require_folder(folder)
+    manifest, findings = manifests.parse_manifest(folder)
+    if manifest is None:
+        return VerifyReport(folder=str(folder), findings=findings)
+    checks = [*findings, *_extra_files(folder, manifest)]
+    states = {name: _file_finding(folder, name, sha) for name, sha in manifest.hashes().items()}
+    checks += [finding for finding in states.values() if finding]
+    checks += _check_contents(folder, manifest, states, progress)
+    return VerifyReport(
+        folder=str(folder),
+        findings=checks,
+        samples=manifest.samples,
+        objects=manifest.tables.rows.objects,
+        shards=len(manifest.shards),
+    )
+
+
+def _extra_files(folder: Path, manifest: Manifest) -> list[Finding]:
+    """Return what lies in the folder but does not belong to the export."""
+    known = {manifests.NAME, *manifest.hashes()}
+    extra = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    text = "does not belong to the export; move it elsewhere"
+    return [Finding(code="file-extra", file=name, message=text) for name in extra]
+
+
+def _file_finding(folder: Path, name: str, sha256: str) -> Finding | None:
+    """Return what is wrong with a file as a whole."""
+    path = folder / name
+    if not path.exists():
+        return Finding(code="file-missing", file=name, message="is not there")
+    if not path.is_file():
+        return Finding(code="file-kind", file=name, message="is not a plain file")
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        return Finding(code="file-unreadable", file=name, message=f"cannot be read ({error})")
+    if found != sha256:
+        text = f"its bytes were changed: SHA-256 is {found}, {sha256} was written"
+        return Finding(code="file-hash", file=name, message=text)
+    return None
+
+
+def _check_contents(
+    folder: Path, manifest: Manifest, states: dict[str, Finding | None], progress: Progress
+) -> list[Finding]:
+    """Return what is wrong inside the shards, and between shards and tables."""
+    findings: list[Finding] = []
+    check = TablesCheck(manifest)
+    with open_tables(folder, states[TABLES], findings) as tables:
+        for number, entry in enumerate(manifest.shards):
+            state, contents = states[entry.name], None
+            if state is None:
+                inspection = Inspection(folder / entry.name, manifest, entry)
+                contents = inspection.run()
+                findings += inspection.findings
+            elif state.code == "file-hash":
+                findings += inspect_apart(folder, entry.name)
+            findings += check.shard(tables, entry.samples, contents)
+            progress(number + 1, len(manifest.shards), entry.name)
+        findings += check.whole(tables)
+    return findings
