@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Item, box, disc, plate, register, rod
+from xraysynth.baggage.items import Item, box, disc, plate, register, rod, waves
 from xraysynth.baggage.outlines import moved, rounded
 from xraysynth.scanner.projection import Part
+from xraysynth.scanner.shapes import Cloth
 
 
 def shell(
@@ -36,6 +37,11 @@ def band(
     return plate(loops, cross[1], material, (0, 0, z))
 
 
+def lining(rng: np.random.Generator, half: tuple[float, float, float], z: float) -> Part:
+    """Return the wrinkled cloth that lines a bag."""
+    return Part(shape=Cloth(half, waves(rng, 6, 9.0)), material="cotton", at=(0, 0, z))
+
+
 @register("hard_case", "bag")
 def hard_case(rng: np.random.Generator) -> Item:
     """Return a rigid trolley case: plastic shell, aluminium rails, wheels, zip, handle."""
@@ -45,11 +51,12 @@ def hard_case(rng: np.random.Generator) -> Item:
     parts.append(
         band((wide - 6, high - 6), 45, (rng.uniform(5, 8), rng.uniform(4, 9)), "aluminium", 0.0)
     )
+    parts.append(lining(rng, (wide * 0.46, high * 0.46, 7.0), 8 - deep / 2))
     gap = high * rng.uniform(0.16, 0.26)
     for side in (-1, 1):
         y = side * gap
-        parts.append(box((wide * 0.86, 22, 10), "aluminium", (0, y, -deep / 2 + 12), "air"))
-        parts.append(box((wide * 0.855, 19, 7), "air", (0, y, -deep / 2 + 12), "aluminium"))
+        # A rail is a channel: seen through its flat side it is one strip of a few millimetres.
+        parts.append(box((wide * 0.86, 24, 3.5), "aluminium", (0, y, -deep / 2 + 12), "air"))
         corner = (wide / 2 + 14, side * high * 0.36, -deep / 2 + 20)
         parts.append(disc(22, 18, "rubber", corner))
         parts.append(disc(5, 20, "steel", corner, "rubber"))
@@ -74,6 +81,7 @@ def soft_bag(rng: np.random.Generator) -> Item:
         )
     parts.append(band((wide - 2, high - 2), radius, (5, 4), "nylon", 0.0))
     parts.append(box((wide * 0.8, high * 0.7, 2.5), "polyethylene", (0, 0, -deep / 2 + 6), "air"))
+    parts.append(lining(rng, (wide * 0.48, high * 0.48, 9.0), 10 - deep / 2))
     for _ in range(int(rng.integers(2, 5))):
         angle = rng.uniform(0, 2 * np.pi)
         at = (0.5 * wide * np.cos(angle), 0.5 * high * np.sin(angle), rng.uniform(-20, 20))

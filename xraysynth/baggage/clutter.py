@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Item, box, disc, plate, register, rod, vary
+from xraysynth.baggage.items import Item, box, disc, plate, register, rod, vary, waves
 from xraysynth.baggage.outlines import circle, moved, rectangle, rounded, strip
 from xraysynth.scanner.projection import Part, turn
 from xraysynth.scanner.shapes import Cloth, Cylinder, Ellipsoid, Prism
@@ -120,16 +120,7 @@ def bottle(rng: np.random.Generator) -> Item:
 def clothes(rng: np.random.Generator) -> Item:
     """Return folded clothes: a heap of uneven height, with a zip or buttons."""
     size = (rng.uniform(90, 170), rng.uniform(70, 130), rng.uniform(18, 45))
-    waves = np.stack(
-        [
-            rng.normal(0, 4.5, 10),
-            rng.normal(0, 4.5, 10),
-            rng.uniform(0, 6.28, 10),
-            rng.uniform(0.15, 0.45, 10),
-        ],
-        axis=1,
-    )
-    parts = [Part(shape=Cloth(size, waves), material="cotton")]
+    parts = [Part(shape=Cloth(size, waves(rng, 8, 4.5)), material="cotton")]
     if rng.random() < 0.4:
         parts.append(
             box((size[0] * rng.uniform(0.5, 1), 4, 1.5), "brass", (0, size[1] * 0.3, 0), "cotton")

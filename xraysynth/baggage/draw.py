@@ -13,6 +13,8 @@ from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanner.colour import palettes
 from xraysynth.scanner.projection import Part, View, extent, turn
 
+COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
+"""How much likelier some harmless items are than the others."""
 MARGIN = 1.05
 """Field of view over the extent of the bag."""
 
@@ -123,7 +125,9 @@ def _threats(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
 def _clutter(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
     """Return the harmless items."""
     count = int(rng.integers(config.clutter[0], config.clutter[1] + 1))
-    return [build(_one(rng, config.clutter_kinds), rng) for _ in range(count)]
+    weights = np.array([COMMON.get(kind, 1.0) for kind in config.clutter_kinds])
+    chosen = rng.choice(len(weights), count, p=weights / weights.sum()) if count else []
+    return [build(config.clutter_kinds[int(index)], rng) for index in chosen]
 
 
 def _drop(item: Item, space: Space, tilt_deg: float, rng: np.random.Generator) -> PlacedItem | None:

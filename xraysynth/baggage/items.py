@@ -117,3 +117,10 @@ def disc(
 def vary(rng: np.random.Generator, value: float, share: float = 0.12) -> float:
     """Return a size, varied by up to the given share."""
     return float(value * rng.uniform(1 - share, 1 + share))
+
+
+def waves(rng: np.random.Generator, count: int, cycles: float) -> np.ndarray:
+    """Return waves for `Cloth`: cycles along x and y, phase, weight."""
+    turns, phase = rng.normal(0, cycles, (count, 2)), rng.uniform(0, 2 * np.pi, (count, 1))
+    weight = rng.uniform(0.15, 0.45, (count, 1)) * np.sqrt(8 / count)
+    return np.concatenate([turns, phase, weight], axis=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from xraysynth.scanner.projection import Part
+from xraysynth.scanner.projection import Part, extent
 
 CELL_MM = 12.0
 TRIES = 8
@@ -45,8 +45,7 @@ class Space:
         -------
         Where its origin goes, in mm in the tunnel's frame, or None if it fits nowhere.
         """
-        corners = np.concatenate([part.corners() for part in parts]) @ self.rotation
-        low, high = corners.min(axis=0), corners.max(axis=0)
+        low, high = extent(parts, self.rotation)
         room = 2 * self.half - (high - low)
         if (room < 0).any():
             return None

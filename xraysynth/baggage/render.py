@@ -12,8 +12,8 @@ from xraysynth.baggage.config import SimulationConfig
 from xraysynth.baggage.draw import PlacedItem, ScanDraw, draw_scan
 from xraysynth.randomness import stream
 from xraysynth.scanner.colour import pseudo_colour
-from xraysynth.scanner.detector import expose, response, transmission
-from xraysynth.scanner.projection import View
+from xraysynth.scanner.detector import attenuation_per_mm, expose, response, transmission
+from xraysynth.scanner.projection import View, extent
 
 PRESENT_MM = 0.05
 """A class is in a pixel where rays run at least this far inside it, on average."""
@@ -57,7 +57,7 @@ class _Canvas:
         size = draw.view.size_px
         self.thickness_mm = np.zeros((len(self.names), size, size), dtype=np.float32)
         tube = response(config.voltage_kvp)
-        mean = tube.attenuation(self.names) @ tube.weights.mean(axis=0)
+        mean = attenuation_per_mm(tuple(self.names), config.voltage_kvp) @ tube.weights.mean(axis=0)
         self.mean_per_mm = dict(zip(self.names, mean, strict=True))
 
     def add(self, placed: PlacedItem) -> _Shadow | None:
@@ -69,7 +69,7 @@ class _Canvas:
         length = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
         log_share = np.zeros_like(length)
         for part in placed.parts:
-            inner = self.view.window(part.corners())
+            inner = self.view.window(part.span())
             if inner is None:
                 continue
             chord = self.view.chord(part, inner)
@@ -94,7 +94,7 @@ class _Canvas:
 
 def _whole_pixels(view: View, placed: PlacedItem, factor: int) -> tuple[slice, slice] | None:
     """Return the window of an item, widened to whole pixels of the finished picture."""
-    window = view.window(np.concatenate([part.corners() for part in placed.parts]))
+    window = view.window(extent(placed.parts))
     if window is None:
         return None
     rows, cols = (slice(s.start // factor * factor, -(-s.stop // factor) * factor) for s in window)

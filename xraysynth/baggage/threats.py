@@ -15,47 +15,64 @@ def gun(rng: np.random.Generator) -> Item:
     """Return a pistol: slide with barrel, frame, trigger guard, grip with a full magazine."""
     k = vary(rng, 1.0, 0.1)
     length, frame = vary(rng, 190 * k, 0.08), str(rng.choice(["steel", "aluminium", "nylon"]))
-    half, grip_long, lean = length / 2, vary(rng, 92 * k), rng.uniform(8, 22)
-    top = -52 * k
+    half, top = length / 2, -52 * k
+    bore = top + 12 * k
+    # The slide is a hollow profile of a few millimetres of steel; the barrel runs inside it.
     parts = [
-        box((length, 26 * k, 24), "steel", (0, top + 13 * k, 0)),
-        box((length * 0.9, 15 * k, 15), "air", (0, top + 13 * k, 0), "steel"),
-        rod(length * 0.88, 7.5, "steel", (0, top + 13 * k, 0), "air"),
-        rod(length * 0.88, 4.5, "air", (0, top + 13 * k, 0), "steel"),
-        plate([rectangle(length * 0.78, 15 * k)], 22, frame, (-half * 0.2, top + 34 * k, 0)),
-        box((length * 0.7, 5 * k, 12), "steel", (-half * 0.2, top + 32 * k, 0), frame),
+        box((length, 27 * k, 24), "steel", (0, top + 13.5 * k, 0)),
+        box((length * 0.93, 20 * k, 18.5), "air", (0, top + 13.5 * k, 0), "steel"),
+        rod(length * 0.92, 7.5, "steel", (0, bore, 0), "air"),
+        rod(length * 0.92, 4.5, "air", (0, bore, 0), "steel"),
+        box((length * 0.3, 19 * k, 18), "steel", (-half * 0.55, top + 13.5 * k, 0), "air"),
+        box((length * 0.27, 14 * k, 13), "air", (-half * 0.55, top + 13.5 * k, 0), "steel"),
+        box((6, 5, 5), "steel", (half * 0.9, top - 2.5, 0)),
+        box((8, 6, 14), "steel", (-half * 0.9, top - 3, 0)),
     ]
-    guard = moved(rounded(46 * k, 32 * k, 12), (-half * 0.02, top + 57 * k))
-    hole = moved(rounded(38 * k, 24 * k, 9), (-half * 0.02, top + 56.5 * k))
-    parts.append(plate([guard, hole], 11, "steel" if frame == "nylon" else frame))
-    parts.append(box((4, 18 * k, 6), "steel", (-half * 0.06, top + 53 * k, 0), turned=(15, 0, 0)))
-    parts += _grip(rng, (-half * 0.66, top + 41 * k), grip_long, lean, frame)
+    parts += _frame((length, k, top), frame)
+    root = (-half * 0.66, top + 40 * k)
+    parts += _grip(rng, root, vary(rng, 95 * k), float(rng.uniform(8, 22)))
     return Item(name="gun", class_name="gun", material="steel", parts=tuple(parts))
 
 
+def _frame(sizes: tuple[float, float, float], material: str) -> list[Part]:
+    """Return the frame under the slide, with the trigger and its guard."""
+    length, k, top = sizes
+    shift = -length * 0.1
+    guard = (-length * 0.02, top + 56 * k, 0.0)
+    solid = "steel" if material == "nylon" else material
+    wall = 5.0 if material == "steel" else 8.0
+    return [
+        box((length * 0.78, 16 * k, 22), material, (shift, top + 35 * k, 0)),
+        box((length * 0.72, 11 * k, 22 - wall), "air", (shift, top + 35 * k, 0), material),
+        box((length * 0.6, 3 * k, 10), "steel", (shift, top + 31 * k, 0), "air"),
+        rod(length * 0.45, 3.0, "steel", (length * 0.05, top + 36 * k, 0), "air"),
+        plate([rounded(48 * k, 31 * k, 11, 4), rounded(38 * k, 21 * k, 8, 4)], 9, solid, guard),
+        box((4.5, 17 * k, 6), "steel", (guard[0] - 4, guard[1] - 2 * k, 0), turned=(15, 0, 0)),
+    ]
+
+
 def _grip(
-    rng: np.random.Generator, root: tuple[float, float], long: float, lean_deg: float, frame: str
+    rng: np.random.Generator, root: tuple[float, float], long: float, lean_deg: float
 ) -> list[Part]:
     """Return the grip below the frame, with the magazine and its cartridges inside."""
-    wide = vary(rng, 42)
-    shape = moved(rounded(wide, long, 7), (0, long / 2), lean_deg)
-    parts = [plate([shape + np.array(root)], 29, "nylon")]
+    wide = vary(rng, 44)
     c, s = np.cos(np.radians(lean_deg)), np.sin(np.radians(lean_deg))
 
     def along(distance: float) -> tuple[float, float, float]:
         return root[0] - s * distance, root[1] + c * distance, 0.0
 
-    parts.append(
-        box((wide * 0.72, long * 0.94, 20), "steel", along(long / 2), "nylon", (lean_deg, 0, 0))
-    )
-    parts.append(
-        box((wide * 0.66, long * 0.90, 17), "air", along(long / 2), "steel", (lean_deg, 0, 0))
-    )
-    for index in range(int(rng.integers(4, 8))):
-        where = along(8 + index * 11.0)
-        parts.append(rod(wide * 0.6, 4.4, "brass", where, "air", lean_deg))
-    if frame == "steel":
-        parts.append(box((5, long * 0.9, 27), "steel", along(long / 2), "nylon", (lean_deg, 0, 0)))
+    magazine, lean = (wide * 0.74, long * 0.96), (lean_deg, 0.0, 0.0)
+    centre = along(long / 2)
+    parts = [plate([moved(rounded(wide, long, 7, 4), centre[:2], lean_deg)], 30, "nylon")]
+    parts.append(box((*magazine, 21), "steel", centre, "nylon", lean))
+    inner = (magazine[0] - 2, magazine[1] - 4, 19)
+    parts.append(box(inner, "air", centre, "steel", lean))
+    for index in range(int(rng.integers(3, 8))):
+        case = along(9 + index * 11.0)
+        parts.append(rod(magazine[0] * 0.62, 4.6, "brass", case, "air", lean_deg))
+        parts.append(rod(magazine[0] * 0.6, 4.0, "air", case, "brass", lean_deg))
+        bullet = (case[0] + magazine[0] * 0.3, case[1] + magazine[0] * 0.05, 0.0)
+        parts.append(rod(magazine[0] * 0.2, 4.4, "lead", bullet, "air", lean_deg))
     return parts
 
 
@@ -104,7 +121,7 @@ def wrench(rng: np.random.Generator) -> Item:
     long, thick = vary(rng, 200, 0.25), rng.uniform(6, 11)
     head = long * rng.uniform(0.095, 0.125)
     wide = head * rng.uniform(0.75, 0.95)
-    parts = [box((long - 3.2 * head, wide, thick * 0.7), "steel")]
+    parts = [box((long - 3.86 * head, wide, thick * 0.7), "steel")]
     parts.append(plate([_open_jaw(head, 15)], thick, "steel", (long / 2 - head, 0, 0)))
     small = head * rng.uniform(0.75, 0.95)
     if rng.random() < 0.5:

@@ -172,14 +172,20 @@ def pseudo_colour(
     """
     chosen = palette(palette_name)
     log_mean = -0.5 * np.log(np.maximum(low, 1e-4)) - 0.5 * np.log(np.maximum(high, 1e-4))
-    smooth = [ndimage.uniform_filter(channel, 3, mode="nearest") for channel in (low, high)]
-    z_eff = effective_z(*smooth)
+    # Thin things need averaging against noise; dense ones would bleed into their surroundings.
+    raw = np.clip(log_mean / 0.3 - 1, 0, 1)
+    smooth = [
+        raw * channel + (1 - raw) * ndimage.uniform_filter(channel, 3, mode="nearest")
+        for channel in (low, high)
+    ]
+    z_eff = effective_z(smooth[0], smooth[1])
     hue = _hue_table(palette_name)[np.clip((z_eff - 5) * 10, 0, 250).astype(np.intp)]
     colourful = 1 - np.exp(-log_mean / chosen.strength)
     # Where almost nothing is absorbed the ratio is noise: fade its hue out.
     colourful = np.where(
         log_mean < 0.1, colourful * np.clip(log_mean / 0.1, 0, 1) ** 0.5, colourful
     )
-    bright = np.exp(-log_mean / chosen.dark) * np.clip((DENSE_LOG + 1.5 - log_mean) / 2, 0, 1)
+    log_high = -np.log(np.maximum(high, 1e-4))
+    bright = np.exp(-log_mean / chosen.dark) * np.clip((DENSE_LOG + 0.5 - log_high) / 1.5, 0, 1)
     picture = (1 - colourful[..., None] * (1 - hue)) * bright[..., None]
     return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)

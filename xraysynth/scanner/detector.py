@@ -45,16 +45,6 @@ class Response:
     weights: Float[np.ndarray, "2 bin"]
     """Signal share of each quantile bin; each row sums to 1."""
 
-    def attenuation(self, names: Sequence[str]) -> Float[np.ndarray, "material bin"]:
-        """Return mu in 1/mm of each material in each bin, averaged with the detected signal."""
-        share = self.detected.sum(axis=0)
-        rows = []
-        for name in names:
-            mu = attenuation_per_cm(name, self.energy_kev) / 10.0
-            pairs = zip(self.edges[:-1], self.edges[1:], strict=True)
-            rows.append([np.average(mu[a:b], weights=share[a:b]) for a, b in pairs])
-        return np.array(rows, dtype=np.float32).reshape(len(names), -1)
-
 
 def _absorbed(layer: tuple[str, float, float], energy_kev: np.ndarray) -> np.ndarray:
     """Return the share of photons that interact in a layer."""
@@ -101,10 +91,22 @@ def response(voltage_kvp: int = 160, n_bins: int = N_BINS) -> Response:
     )
 
 
-@lru_cache(maxsize=64)
-def _attenuation(names: tuple[str, ...], voltage_kvp: int) -> np.ndarray:
-    """Return the attenuation of a set of materials, looked up once."""
-    return response(voltage_kvp).attenuation(names)
+@lru_cache(maxsize=256)
+def _attenuation_per_mm(name: str, voltage_kvp: int) -> Float[np.ndarray, " bin"]:
+    """Return mu of one material in each quantile bin, averaged with the detected signal."""
+    tube = response(voltage_kvp)
+    share, starts = tube.detected.sum(axis=0), tube.edges[:-1]
+    attenuation = attenuation_per_cm(name, tube.energy_kev) / 10.0
+    total = np.add.reduceat(attenuation * share, starts)
+    return np.asarray(total / np.add.reduceat(share, starts), dtype=np.float32)
+
+
+def attenuation_per_mm(
+    names: Sequence[str], voltage_kvp: int = 160
+) -> Float[np.ndarray, "material bin"]:
+    """Return the linear attenuation in 1/mm of each material in each bin of `response`."""
+    rows = [_attenuation_per_mm(name, voltage_kvp) for name in names]
+    return np.array(rows, dtype=np.float32).reshape(len(rows), -1)
 
 
 def transmission(
@@ -136,8 +138,9 @@ def transmission(
     True
     """
     tube = response(voltage_kvp)
-    attenuation = _attenuation(tuple(names), voltage_kvp)
-    line_integral = attenuation.T @ thickness_mm.astype(np.float32, copy=False)
+    line_integral = attenuation_per_mm(names, voltage_kvp).T @ thickness_mm.astype(
+        np.float32, copy=False
+    )
     np.negative(line_integral, out=line_integral)
     np.exp(line_integral, out=line_integral)
     return np.minimum(tube.weights @ line_integral, 1.0)
@@ -175,8 +178,15 @@ def expose(
 
 def _veil(signal: np.ndarray) -> np.ndarray:
     """Return the low-frequency scatter: the picture seen through a very wide blur."""
-    step = max(signal.shape[1] // 8, 1)
-    rows, cols = signal.shape[1] // step, signal.shape[2] // step
-    coarse = signal[:, : rows * step, : cols * step].reshape(2, rows, step, cols, step).mean((2, 4))
-    zoom = (1, signal.shape[1] / rows, signal.shape[2] / cols)
-    return np.asarray(ndimage.zoom(coarse, zoom, order=1, mode="nearest", grid_mode=True))
+    size = signal.shape[1]
+    spread = _hats(size)
+    gather = spread.T / spread.sum(axis=0)[:, None]
+    return np.asarray(spread @ (gather @ signal @ gather.T) @ spread.T)
+
+
+@lru_cache(maxsize=8)
+def _hats(size: int, n_knots: int = 8) -> Float[np.ndarray, "pixel knot"]:
+    """Return the weights of linear interpolation between a few knots across the picture."""
+    knots = np.linspace(0, size - 1, n_knots)
+    columns = [np.interp(np.arange(size), knots, row) for row in np.eye(n_knots)]
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -47,11 +48,16 @@ class Part:
             rotation=rotation @ self.rotation,
         )
 
-    def corners(self) -> Float[np.ndarray, "8 3"]:
-        """Return the corners of the box around the solid, in mm."""
-        signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8)
-        local = signs * np.array(self.shape.bounds)[:, None]
-        return (self.rotation @ local).T + np.array(self.at)
+    def span(self, frame: np.ndarray | None = None) -> Float[np.ndarray, "2 3"]:
+        """Return lowest and highest coordinates of the box around the solid, in mm.
+
+        `frame` is a rotation: coordinates are then those along its columns.
+        """
+        rotation, centre = self.rotation, np.array(self.at, dtype=np.float32)
+        if frame is not None:
+            rotation, centre = frame.T @ rotation, frame.T @ centre
+        reach = np.abs(rotation) @ np.array(self.shape.bounds, dtype=np.float32)
+        return np.stack([centre - reach, centre + reach])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +77,20 @@ class View:
         """Side of a pixel in mm."""
         return self.field_mm / self.size_px
 
-    def window(self, corners: Float[np.ndarray, "n 3"]) -> tuple[slice, slice] | None:
+    def window(self, span: Float[np.ndarray, "2 3"]) -> tuple[slice, slice] | None:
         """Return the rows and columns that can see a box, or None if it is out of view."""
-        x, y, z = corners.T
+        (x_low, y_low, z_low), (x_high, y_high, z_high) = span.tolist()
         if self.source_mm:
-            x = x * self.source_mm / (self.source_mm + z)
-        low = np.array([y.min(), x.min()]) / self.pitch_mm + self.size_px / 2
-        high = np.array([y.max(), x.max()]) / self.pitch_mm + self.size_px / 2
-        first = np.clip(np.floor(low - 0.5).astype(int), 0, self.size_px)
-        last = np.clip(np.ceil(high + 0.5).astype(int), 0, self.size_px)
-        if (first >= last).any():
-            return None
-        return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
+            near, far = (self.source_mm / (self.source_mm + z) for z in (z_low, z_high))
+            x_low, x_high = min(x_low * near, x_low * far), max(x_high * near, x_high * far)
+        slices = []
+        for low, high in ((y_low, y_high), (x_low, x_high)):
+            first = max(math.floor(low / self.pitch_mm + self.size_px / 2 - 0.5), 0)
+            last = min(math.ceil(high / self.pitch_mm + self.size_px / 2 + 0.5), self.size_px)
+            if first >= last:
+                return None
+            slices.append(slice(first, last))
+        return slices[0], slices[1]
 
     def chord(self, part: Part, window: tuple[slice, slice]) -> Float[np.ndarray, "row col"]:
         """Return the length in mm of the rays of a window inside a part."""
@@ -96,13 +104,18 @@ class View:
         r = part.rotation.astype(np.float32)
         cx, cy, cz = (np.float32(value) for value in part.at)
         px, py = x - cx, y - cy
-        origin = tuple(r[0, i] * px + r[1, i] * py - r[2, i] * cz for i in range(3))
-        direction = tuple((r[0, i] * slope + r[2, i]) * upright for i in range(3))
-        length = part.shape.chord(origin, direction)
+        origin = [r[0, i] * px + (r[1, i] * py - r[2, i] * cz) for i in range(3)]
+        if r[0, 2] == r[1, 2] == 0:
+            # The solid stands upright, as most do: its faces are level, one number serves.
+            origin[2] = np.full((1, 1), -r[2, 2] * cz)
+        direction = [(r[0, i] * slope + r[2, i]) * upright for i in range(3)]
+        length = part.shape.chord(
+            (origin[0], origin[1], origin[2]), (direction[0], direction[1], direction[2])
+        )
         return np.broadcast_to(length, (len(rows), len(cols)))
 
 
-def extent(parts: Iterable[Part]) -> Float[np.ndarray, "2 3"]:
+def extent(parts: Iterable[Part], frame: np.ndarray | None = None) -> Float[np.ndarray, "2 3"]:
     """Return the lowest and highest coordinates of the boxes around parts, in mm."""
-    corners = np.concatenate([part.corners() for part in parts])
-    return np.stack([corners.min(axis=0), corners.max(axis=0)])
+    spans = np.array([part.span(frame) for part in parts])
+    return np.stack([spans[:, 0].min(axis=0), spans[:, 1].max(axis=0)])

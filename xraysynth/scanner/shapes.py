@@ -124,45 +124,28 @@ class Prism:
     half: float
     slope: tuple[float, float] = (0.0, 0.0)
     islands: bool = False
-    _edges: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)
+    _outlines: tuple[Outline, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Orient outer loops anticlockwise and holes clockwise, and list the edges."""
-        starts, ends = [], []
-        for index, loop in enumerate(self.loops):
-            points = np.asarray(loop, dtype=np.float32)
-            following = np.roll(points, -1, axis=0)
-            area = np.sum(points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0])
-            if (area > 0) != (index == 0 or self.islands):
-                points, following = following, points
-            starts.append(points)
-            ends.append(following)
-        object.__setattr__(self, "_edges", (np.concatenate(starts), np.concatenate(ends)))
+        """Prepare the outlines: all anticlockwise, holes counted negative."""
+        outlines = [
+            Outline.of_loop(loop, 1.0 if index == 0 or self.islands else -1.0)
+            for index, loop in enumerate(self.loops)
+        ]
+        object.__setattr__(self, "_outlines", tuple(outlines))
 
     @property
     def bounds(self) -> tuple[float, float, float]:
         """Half sides in mm of a box centred at the origin."""
-        corners = np.abs(self._edges[0]).max(axis=0)
-        reach = np.abs(self._edges[0] @ np.array(self.slope, dtype=np.float32)).max()
-        return float(corners[0]), float(corners[1]), float(self.half + reach)
+        points = np.concatenate([outline.points for outline in self._outlines])
+        x, y = np.abs(points).max(axis=0)
+        reach = abs(points @ np.array(self.slope, dtype=np.float32)).max() if any(self.slope) else 0
+        return float(x), float(y), float(self.half + reach)
 
     def chord(self, origin: Vector, direction: Vector) -> np.ndarray:
-        """Add up the crossings of the outline, clipped to the two faces."""
-        near, far = self._faces(origin, direction)
-        dx, dy = direction[0], direction[1]
-        flat = np.hypot(dx, dy)
-        steep = flat < TINY
-        ux = np.where(steep, np.float32(1), dx / np.maximum(flat, TINY))
-        uy = np.where(steep, np.float32(0), dy / np.maximum(flat, TINY))
-        inverse = 1 / np.maximum(flat, TINY)
-        across = origin[1] * ux - origin[0] * uy
-        along = origin[0] * ux + origin[1] * uy
-        total = np.zeros(np.broadcast_shapes(near.shape, across.shape), dtype=np.float32)
-        step = max(int(262_144 // max(total.size, 1)), 1)
-        for first in range(0, len(self._edges[0]), step):
-            chosen = slice(first, first + step)
-            start, end = self._edges[0][chosen], self._edges[1][chosen]
-            total += _crossings(start, end, (ux, uy, inverse), (across, along), (near, far))
+        """Add up the lengths inside the outlines, between the two faces."""
+        span = self._faces(origin, direction)
+        total = sum(outline.chord(origin, direction, span) for outline in self._outlines)
         return np.maximum(total, 0)
 
     def _faces(self, origin: Vector, direction: Vector) -> tuple[Component, Component]:
@@ -174,30 +157,107 @@ class Prism:
         width = np.float32(self.half) + sx * origin[0] + sy * origin[1]
         first = (width - origin[2]) / _nonzero(direction[2] - rise)
         second = (-width - origin[2]) / _nonzero(direction[2] + rise)
-        leave = np.where(width > 0, np.maximum(first, second), np.minimum(first, second))
-        return np.minimum(first, second), leave
+        return np.minimum(first, second), np.maximum(first, second)
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """One closed outline in the xy plane, ready for rays."""
+
+    points: np.ndarray
+    """(point, 2) in mm, anticlockwise."""
+    sign: float
+    """1, or -1 for a hole."""
+    convex: bool
+
+    @classmethod
+    def of_loop(cls, loop: np.ndarray, sign: float) -> Outline:
+        """Orient a loop and see whether it is convex."""
+        points = np.asarray(loop, dtype=np.float32)
+        x, y = points.T
+        step_x, step_y = np.roll(x, -1) - x, np.roll(y, -1) - y
+        if np.dot(x, step_y) - np.dot(y, step_x) < 0:
+            return cls.of_loop(points[::-1], sign)
+        bend = step_x * np.roll(step_y, -1) - step_y * np.roll(step_x, -1)
+        # Anticlockwise all the way round, and round only once.
+        heading = np.unwrap(np.arctan2(step_y, step_x))
+        once = heading[-1] - heading[0] < 2 * np.pi
+        return cls(points, sign, bool((bend >= -1e-4).all() and once))
+
+    def chord(
+        self, origin: Vector, direction: Vector, span: tuple[Component, Component]
+    ) -> np.ndarray:
+        """Return the signed length of rays inside the outline and inside `span`."""
+        if self.convex:
+            return np.float32(self.sign) * self._clip(origin, direction, span)
+        return np.float32(self.sign) * self._cross(origin, direction, span)
+
+    def _clip(
+        self, origin: Vector, direction: Vector, span: tuple[Component, Component]
+    ) -> np.ndarray:
+        """Cut the rays edge by edge: fast, for convex outlines only."""
+        enter, leave = span
+        step = np.roll(self.points, -1, axis=0) - self.points
+        long = np.maximum(np.hypot(step[:, 0], step[:, 1]), TINY)
+        normal_x, normal_y = step[:, 1] / long, -step[:, 0] / long
+        offset = normal_x * self.points[:, 0] + normal_y * self.points[:, 1]
+        for nx, ny, where in zip(normal_x, normal_y, offset, strict=True):
+            approach = _nonzero(direction[0] * nx + direction[1] * ny)
+            inverse = -1 / approach
+            t = origin[0] * (nx * inverse) + (origin[1] * (ny * inverse) - where * inverse)
+            leaving = approach > 0
+            if leaving.all():
+                leave = np.minimum(leave, t)
+            elif not leaving.any():
+                enter = np.maximum(enter, t)
+            else:
+                leave = np.where(leaving, np.minimum(leave, t), leave)
+                enter = np.where(leaving, enter, np.maximum(enter, t))
+        return np.maximum(leave - enter, 0)
+
+    def _cross(
+        self, origin: Vector, direction: Vector, span: tuple[Component, Component]
+    ) -> np.ndarray:
+        """Add up where the rays cross the edges, inwards negative, clipped to `span`."""
+        flat = np.hypot(direction[0], direction[1])
+        steep = flat < TINY
+        inverse = 1 / np.maximum(flat, TINY)
+        # A ray along z crosses no edge; any direction then tells inside from outside.
+        ux = np.where(steep, np.float32(1), direction[0] * inverse)
+        uy = np.where(steep, np.float32(0), direction[1] * inverse)
+        across = origin[1] * ux - origin[0] * uy
+        along = (origin[0] * ux + origin[1] * uy) * inverse
+        span = np.broadcast_arrays(*span, across)[:2] if span[0].ndim < 2 else span
+        total = np.zeros(np.broadcast_shapes(span[0].shape, across.shape), dtype=np.float32)
+        start, end = self.points, np.roll(self.points, -1, axis=0)
+        step = max(int(131_072 // max(total.size, 1)), 1)
+        for first in range(0, len(start), step):
+            chosen = slice(first, first + step)
+            heading = (ux, uy, inverse)
+            total += _crossings((start[chosen], end[chosen]), heading, (across, along), span)
+        return total
 
 
 def _crossings(
-    start: np.ndarray,
-    end: np.ndarray,
+    edges: tuple[np.ndarray, np.ndarray],
     heading: tuple[Component, Component, Component],
     place: tuple[Component, Component],
     span: tuple[Component, Component],
 ) -> np.ndarray:
     """Return the signed sum over edges of where rays cross them, clipped to `span`."""
-    ux, uy, inverse = (np.asarray(part)[None] for part in heading)
+    ux, uy, inverse = (part[None] for part in heading)
     across, along = (part[None] for part in place)
-    column = (slice(None), *(None,) * (across.ndim - 1))
-    across_0 = start[:, 1][column] * ux - start[:, 0][column] * uy
-    across_1 = end[:, 1][column] * ux - end[:, 0][column] * uy
-    along_0 = start[:, 0][column] * ux + start[:, 1][column] * uy
-    along_1 = end[:, 0][column] * ux + end[:, 1][column] * uy
+    (x0, y0), (x1, y1) = (edge.T[:, :, None, None] for edge in edges)
+    across_0, across_1 = y0 * ux - x0 * uy, y1 * ux - x1 * uy
+    along_0, along_1 = x0 * ux + y0 * uy, x1 * ux + y1 * uy
     slope = (along_1 - along_0) / _nonzero(across_1 - across_0)
-    t = (along_0 - along + (across - across_0) * slope) * inverse
-    t = np.clip(t, span[0][None], span[1][None])
-    sign = (across_0 <= across).astype(np.int8) - (across_1 <= across).astype(np.int8)
-    return np.einsum("e...,e...->...", t, sign.astype(np.float32))
+    t = across * (slope * inverse) + ((along_0 - across_0 * slope) * inverse - along)
+    np.maximum(t, span[0], out=t)
+    np.minimum(t, span[1], out=t)
+    crossed = np.minimum(across_0, across_1) <= across
+    crossed &= across < np.maximum(across_0, across_1)
+    t *= crossed
+    return np.asarray((t * np.sign(across_1 - across_0)).sum(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
