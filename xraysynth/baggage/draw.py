@@ -8,10 +8,11 @@ import numpy as np
 
 from xraysynth.baggage.catalogue import Item, build
 from xraysynth.baggage.config import ANY_PALETTE, SimulationConfig
+from xraysynth.baggage.items import carried
 from xraysynth.baggage.packing import Space
 from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanner.colour import palettes
-from xraysynth.scanner.projection import Part, View, extent, turn
+from xraysynth.scanner.projection import Part, View, turn
 
 COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
 """How much likelier some harmless items are than the others."""
@@ -54,7 +55,7 @@ def place(item: Item, angles_deg: tuple[float, float, float], at: np.ndarray) ->
         item=item,
         rotation_deg=float(-angles_deg[0] % 360),
         at=(float(at[0]), float(at[1]), float(at[2])),
-        parts=tuple(part.placed(rotation, at.astype(np.float32)) for part in item.parts),
+        parts=carried(item.parts, rotation, at),
     )
 
 
@@ -91,7 +92,7 @@ def draw_scan(config: SimulationConfig, seed: int, index: int) -> ScanDraw:
         lain = _drop(item, space, config.tilt_deg, rng)
         if lain is not None:
             placed.append(lain)
-    reach = np.abs(extent(bag.parts)[:, :2]).max()
+    reach = np.abs(bag.item.extent(turn(bag_yaw))[:, :2]).max()
     palette = _one(rng, tuple(palettes())) if config.palette == ANY_PALETTE else config.palette
     view = View(
         size_px=config.size_px * config.supersample,
@@ -136,7 +137,7 @@ def _drop(item: Item, space: Space, tilt_deg: float, rng: np.random.Generator) -
         yaw, flip = float(rng.uniform(0, 360)), float(rng.choice([0.0, 180.0]))
         pitch, roll = np.clip(rng.normal(0, spread, 2), -40, 40)
         angles = (yaw, float(pitch), float(roll) + flip)
-        at = space.find(place(item, angles, np.zeros(3)).parts, rng)
+        at = space.find(item, turn(*angles), rng)
         if at is not None:
             return place(item, angles, at)
     return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from xraysynth.errors import InputError
 from xraysynth.scanner.projection import Part, turn
@@ -23,7 +25,23 @@ class Item:
     """The material that it mainly consists of."""
     parts: tuple[Part, ...]
 
+    @cached_property
+    def solids(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Centres (part, 3), rotations (part, 3, 3) and half sides (part, 3) of the parts."""
+        centres = np.array([part.at for part in self.parts], dtype=np.float32)
+        bounds = np.array([part.shape.bounds for part in self.parts], dtype=np.float32)
+        return centres, np.array([part.rotation for part in self.parts]), bounds
 
+    def extent(self, rotation: np.ndarray) -> Float[np.ndarray, "2 3"]:
+        """Return lowest and highest coordinates in mm once the item is turned."""
+        centres, rotations, bounds = self.solids
+        middle = centres @ rotation.T
+        reach = np.einsum("pij,pj->pi", np.abs(rotation @ rotations), bounds)
+        return np.stack([(middle - reach).min(axis=0), (middle + reach).max(axis=0)])
+
+
+Point = tuple[float, float, float]
+"""x, y and z, in mm (or degrees, for a turn)."""
 Builder = Callable[[np.random.Generator], Item]
 BUILDERS: dict[str, Builder] = {}
 GROUPS: dict[str, str] = {}
@@ -61,14 +79,14 @@ def build(name: str, rng: np.random.Generator) -> Item:
 def box(
     size: tuple[float, float, float],
     material: str,
-    at: tuple[float, float, float] = (0, 0, 0),
+    at: Point = (0, 0, 0),
     replaces: str | None = None,
-    turned: tuple[float, float, float] = (0, 0, 0),
+    turn_deg: Point = (0, 0, 0),
 ) -> Part:
     """Return a cuboid of full sides `size`."""
     half = (size[0] / 2, size[1] / 2, size[2] / 2)
     return Part(
-        shape=Box(half), material=material, at=at, replaces=replaces, rotation=turn(*turned)
+        shape=Box(half), material=material, at=at, replaces=replaces, rotation=turn(*turn_deg)
     )
 
 
@@ -76,7 +94,7 @@ def plate(
     loops: list[np.ndarray],
     thickness: float,
     material: str,
-    at: tuple[float, float, float] = (0, 0, 0),
+    at: Point = (0, 0, 0),
     replaces: str | None = None,
 ) -> Part:
     """Return an extruded outline; further loops are holes."""
@@ -89,7 +107,7 @@ def rod(
     length: float,
     radius: float,
     material: str,
-    at: tuple[float, float, float] = (0, 0, 0),
+    at: Point = (0, 0, 0),
     replaces: str | None = None,
     yaw_deg: float = 0.0,
 ) -> Part:
@@ -107,7 +125,7 @@ def disc(
     radius: float,
     thickness: float,
     material: str,
-    at: tuple[float, float, float] = (0, 0, 0),
+    at: Point = (0, 0, 0),
     replaces: str | None = None,
 ) -> Part:
     """Return a cylinder that stands upright on the plane."""
@@ -124,3 +142,25 @@ def waves(rng: np.random.Generator, count: int, cycles: float) -> np.ndarray:
     turns, phase = rng.normal(0, cycles, (count, 2)), rng.uniform(0, 2 * np.pi, (count, 1))
     weight = rng.uniform(0.15, 0.45, (count, 1)) * np.sqrt(8 / count)
     return np.concatenate([turns, phase, weight], axis=1)
+
+
+def carried(parts: Sequence[Part], rotation: np.ndarray, at: np.ndarray) -> tuple[Part, ...]:
+    """Return parts turned about the origin, then moved by `at` in mm."""
+    centres = np.array([part.at for part in parts], dtype=np.float32)
+    places = (centres @ rotation.T + at.astype(np.float32)).tolist()
+    rotations = rotation @ np.array([part.rotation for part in parts])
+    return tuple(
+        Part(
+            shape=part.shape,
+            material=part.material,
+            replaces=part.replaces,
+            at=(place[0], place[1], place[2]),
+            rotation=own,
+        )
+        for part, place, own in zip(parts, places, rotations, strict=True)
+    )
+
+
+def turned(parts: Sequence[Part], yaw_deg: float, at: Point = (0, 0, 0)) -> tuple[Part, ...]:
+    """Return parts turned in the plane, then moved."""
+    return carried(parts, turn(yaw_deg), np.array(at, dtype=np.float32))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from xraysynth.scanner.projection import Part, extent
+from xraysynth.baggage.items import Item
+from xraysynth.scanner.projection import Part
 
 CELL_MM = 12.0
 TRIES = 8
@@ -33,19 +33,15 @@ class Space:
         return cls(rotation=outer.rotation, half=half, height=np.zeros((cells[1], cells[0])))
 
     def find(
-        self, parts: Sequence[Part], rng: np.random.Generator
+        self, item: Item, rotation: np.ndarray, rng: np.random.Generator
     ) -> Float[np.ndarray, "3"] | None:
-        """Find the lowest of a few random places and fill it.
-
-        Parameters
-        ----------
-        parts : the item, turned as it shall lie, about the origin
+        """Find the lowest of a few random places for a turned item and fill it.
 
         Returns
         -------
         Where its origin goes, in mm in the tunnel's frame, or None if it fits nowhere.
         """
-        low, high = extent(parts, self.rotation)
+        low, high = item.extent(self.rotation.T @ rotation)
         room = 2 * self.half - (high - low)
         if (room < 0).any():
             return None

@@ -15,6 +15,8 @@ from xraysynth.scanner.colour import pseudo_colour
 from xraysynth.scanner.detector import attenuation_per_mm, expose, response, transmission
 from xraysynth.scanner.projection import View, extent
 
+BAG_WEIGHT = 0.5
+"""What lies in a bag is the label unless the bag attenuates twice as much."""
 PRESENT_MM = 0.05
 """A class is in a pixel where rays run at least this far inside it, on average."""
 
@@ -181,9 +183,11 @@ def _truth(
     for class_id in sorted(length):
         present = length[class_id] > PRESENT_MM
         overlaps[present] |= np.uint32(1 << class_id)
-        wins = present & (log_share[class_id] >= most)
+        weight = BAG_WEIGHT if class_id == ids["bag"] else 1.0
+        strength = weight * log_share[class_id]
+        wins = present & (strength >= most)
         label_map[wins] = class_id
-        most[wins] = log_share[class_id][wins]
+        most[wins] = strength[wins]
     return label_map, overlaps, total
 
 

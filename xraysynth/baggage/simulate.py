@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +16,12 @@ from xraysynth.baggage.config import SimulationConfig
 from xraysynth.baggage.draw import draw_scan
 from xraysynth.baggage.render import SimulatedScan, apply_scan
 from xraysynth.errors import DamagedError, InputError, SettingsError
+from xraysynth.processes import worker_pool
 from xraysynth.progress import Progress, silent
 from xraysynth.scanfile import ScanBatch
 
 PART_SIZE = 256
 """Scans a part file: what a killed run loses at most, for each worker."""
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def simulate(
@@ -117,26 +115,11 @@ def _make_parts(
     """Make the missing parts, yielding each one's start when it is done."""
     if not missing:
         return
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    # More threads would change the last bit of a sum, and so the bytes.
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(min(workers, len(missing)), mp_context=context) as pool:
-            futures = {pool.submit(_make_part, config, start, run): start for start in missing}
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    yield futures[future]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with worker_pool(min(workers, len(missing))) as pool:
+        futures = {pool.submit(_make_part, config, start, run): start for start in missing}
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
 
 
 def _make_part(config: SimulationConfig, start: int, run: tuple[int, int, Path]) -> None:

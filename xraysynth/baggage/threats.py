@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Item, box, disc, plate, register, rod, vary
-from xraysynth.baggage.outlines import circle, moved, rectangle, rounded
-from xraysynth.scanner.projection import Part, turn
+from xraysynth.baggage.items import Item, box, disc, plate, register, rod, turned, vary
+from xraysynth.baggage.outlines import circle, moved, rounded
+from xraysynth.scanner.projection import Part
 from xraysynth.scanner.shapes import Prism
 
 
@@ -47,7 +47,7 @@ def _frame(sizes: tuple[float, float, float], material: str) -> list[Part]:
         box((length * 0.6, 3 * k, 10), "steel", (shift, top + 31 * k, 0), "air"),
         rod(length * 0.45, 3.0, "steel", (length * 0.05, top + 36 * k, 0), "air"),
         plate([rounded(48 * k, 31 * k, 11, 4), rounded(38 * k, 21 * k, 8, 4)], 9, solid, guard),
-        box((4.5, 17 * k, 6), "steel", (guard[0] - 4, guard[1] - 2 * k, 0), turned=(15, 0, 0)),
+        box((4.5, 17 * k, 6), "steel", (guard[0] - 4, guard[1] - 2 * k, 0), turn_deg=(15, 0, 0)),
     ]
 
 
@@ -121,15 +121,19 @@ def wrench(rng: np.random.Generator) -> Item:
     long, thick = vary(rng, 200, 0.25), rng.uniform(6, 11)
     head = long * rng.uniform(0.095, 0.125)
     wide = head * rng.uniform(0.75, 0.95)
-    parts = [box((long - 3.86 * head, wide, thick * 0.7), "steel")]
-    parts.append(plate([_open_jaw(head, 15)], thick, "steel", (long / 2 - head, 0, 0)))
-    small = head * rng.uniform(0.75, 0.95)
+    other = head * rng.uniform(0.72, 0.92)
+    # The shaft ends where the heads begin: solids of one item must not overlap.
+    left, right = -long / 2 + head + 0.93 * other, long / 2 - 1.93 * head
+    parts = [
+        box((right - left, wide, thick * 0.7), "steel", ((left + right) / 2, 0, 0)),
+        plate([_open_jaw(head, 15)], thick, "steel", (long / 2 - head, 0, 0)),
+    ]
+    end = (-long / 2 + head, 0.0, 0.0)
     if rng.random() < 0.5:
-        jaw = moved(_open_jaw(small, 15), (0, 0), 180)
-        parts.append(plate([jaw], thick, "steel", (-long / 2 + head, 0, 0)))
+        parts.append(plate([moved(_open_jaw(other, 15), (0, 0), 180)], thick, "steel", end))
     else:
-        ring = [circle(small * 0.95), circle(small * 0.58, 12)]
-        parts.append(plate(ring, thick * 1.2, "steel", (-long / 2 + head, 0, 0)))
+        parts.append(disc(other, thick * 1.2, "steel", end))
+        parts.append(disc(other * 0.6, thick * 1.2, "air", end, "steel"))
     return Item(name="wrench", class_name="wrench", material="steel", parts=tuple(parts))
 
 
@@ -150,14 +154,9 @@ def scissors(rng: np.random.Generator) -> Item:
     opening, plastic = rng.uniform(6, 20), rng.random() < 0.75
     parts: list[Part] = [disc(5.5, 2 * thick + 1, "steel")]
     for side in (-1.0, 1.0):
-        parts += _scissor_half((long, blade, wide), thick, side, plastic)
-    turned = [
-        Part(shape=part.shape, material=part.material, replaces=part.replaces, at=part.at).placed(
-            turn(np.sign(part.at[2]) * opening / 2 if part.at[2] else 0.0), np.zeros(3)
-        )
-        for part in parts
-    ]
-    return Item(name="scissors", class_name="scissors", material="steel", parts=tuple(turned))
+        half = _scissor_half((long, blade, wide), thick, side, plastic)
+        parts += turned(half, side * opening / 2)
+    return Item(name="scissors", class_name="scissors", material="steel", parts=tuple(parts))
 
 
 def _scissor_half(

@@ -16,13 +16,15 @@ IDENTITY = np.eye(3, dtype=np.float32)
 
 def turn(yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.ndarray:
     """Return the rotation by roll about x, then pitch about y, then yaw about z (in the picture)."""
-    (cy, cp, cr), (sy, sp, sr) = (
-        function(np.radians([yaw_deg, pitch_deg, roll_deg])) for function in (np.cos, np.sin)
-    )
-    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    return (yaw @ pitch @ roll).astype(np.float32)
+    yaw, pitch, roll = (math.radians(angle) for angle in (yaw_deg, pitch_deg, roll_deg))
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    cr, sr = math.cos(roll), math.sin(roll)
+    rows = [
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ]
+    return np.array(rows, dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,27 +39,10 @@ class Part:
     """Centre in mm."""
     rotation: np.ndarray = field(default_factory=lambda: IDENTITY)
 
-    def placed(self, rotation: np.ndarray, at: np.ndarray) -> Part:
-        """Return the part as its item stands: turned, then moved."""
-        centre = rotation @ np.asarray(self.at, dtype=np.float32) + at
-        return Part(
-            shape=self.shape,
-            material=self.material,
-            replaces=self.replaces,
-            at=(float(centre[0]), float(centre[1]), float(centre[2])),
-            rotation=rotation @ self.rotation,
-        )
-
-    def span(self, frame: np.ndarray | None = None) -> Float[np.ndarray, "2 3"]:
-        """Return lowest and highest coordinates of the box around the solid, in mm.
-
-        `frame` is a rotation: coordinates are then those along its columns.
-        """
-        rotation, centre = self.rotation, np.array(self.at, dtype=np.float32)
-        if frame is not None:
-            rotation, centre = frame.T @ rotation, frame.T @ centre
-        reach = np.abs(rotation) @ np.array(self.shape.bounds, dtype=np.float32)
-        return np.stack([centre - reach, centre + reach])
+    def span(self) -> Float[np.ndarray, "2 3"]:
+        """Return lowest and highest coordinates of the box around the solid, in mm."""
+        reach = np.abs(self.rotation) @ np.array(self.shape.bounds, dtype=np.float32)
+        return np.array([self.at - reach, self.at + reach])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +100,7 @@ class View:
         return np.broadcast_to(length, (len(rows), len(cols)))
 
 
-def extent(parts: Iterable[Part], frame: np.ndarray | None = None) -> Float[np.ndarray, "2 3"]:
+def extent(parts: Iterable[Part]) -> Float[np.ndarray, "2 3"]:
     """Return the lowest and highest coordinates of the boxes around parts, in mm."""
-    spans = np.array([part.span(frame) for part in parts])
+    spans = np.array([part.span() for part in parts])
     return np.stack([spans[:, 0].min(axis=0), spans[:, 1].max(axis=0)])
