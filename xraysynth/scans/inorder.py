@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from typing import TypeVar
 
-from xraysynth.errors import StageError
+from xraysynth.processes import worker_pool
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -40,22 +38,11 @@ def in_order(
     if workers <= 1:
         yield from map(function, tasks)
         return
-    # Spawned, not forked: the caller may have threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with worker_pool(workers) as pool:
         waiting: deque[Future[ResultT]] = deque()
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(function, task))
-                if len(waiting) >= AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
+        for task in tasks:
+            waiting.append(pool.submit(function, task))
+            if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise StageError(
-                f"one of {workers} worker processes was killed, perhaps for lack of memory; "
-                "run the same command again with fewer workers."
-            ) from None
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
