@@ -66,7 +66,7 @@ class Inspection:
                 if self.findings:
                     return None
                 return self._contents(file)
-        # HDF5 and h5py raise nearly anything on hostile bytes, UnicodeDecodeError and TypeError too.
+        # On hostile bytes h5py raises nearly anything, UnicodeDecodeError and TypeError too.
         except Exception as error:
             self.findings.append(from_error(error, "shard-hdf5", self.entry.name))
             return None

@@ -115,13 +115,10 @@ class TablesCheck:
         double = [name for name in names if name in self.seen]
         self.seen.update(names)
         shard = metadata["shard"][0].decode()
+        texts = [name.decode("utf-8", "replace") for name in double[:5]]
         return [
-            Finding(
-                code="sample-duplicate",
-                file=shard,
-                message=f"{name.decode('utf-8', 'replace')} occurs twice",
-            )
-            for name in double[:5]
+            Finding(code="sample-duplicate", file=shard, message=f"{text} occurs twice")
+            for text in texts
         ]
 
     def _guarded(self, check: Callable[[], list[Finding]]) -> list[Finding]:
