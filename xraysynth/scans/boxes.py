@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xraysynth.scans.letterbox import Content
-from xraysynth.scans.readers.record import Box
+from xraysynth.scans.readers.record import Annotation, Box, Outline
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,35 @@ class MendedBoxes:
     """Clamped to the scan, or with swapped corners put right."""
     n_dropped: int
     """Without area inside the scan, or not numbers: nothing to mend."""
+
+
+def in_pixels(annotation: Annotation, width_px: int, height_px: int) -> Annotation:
+    """Return the annotation with boxes and polygons in pixels, if they came as shares."""
+    if not annotation.relative:
+        return annotation
+    return replace(
+        annotation,
+        relative=False,
+        boxes=tuple(
+            replace(
+                box,
+                x_min=box.x_min * width_px,
+                x_max=box.x_max * width_px,
+                y_min=box.y_min * height_px,
+                y_max=box.y_max * height_px,
+            )
+            for box in annotation.boxes
+        ),
+        outlines=tuple(_in_pixels(outline, width_px, height_px) for outline in annotation.outlines),
+    )
+
+
+def _in_pixels(outline: Outline, width_px: int, height_px: int) -> Outline:
+    """Return the outline with its corners in pixels."""
+    polygons = tuple(
+        tuple((x * width_px, y * height_px) for x, y in polygon) for polygon in outline.polygons
+    )
+    return replace(outline, polygons=polygons)
 
 
 def mend(boxes: Sequence[Box], width_px: int, height_px: int) -> MendedBoxes:

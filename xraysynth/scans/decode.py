@@ -73,6 +73,24 @@ def decode(data: bytes, max_pixels: int) -> np.ndarray:
     return array.reshape(height, width, kind.channels)
 
 
+def decode_indices(data: bytes, max_pixels: int) -> np.ndarray:
+    """Return (row, col) of the whole numbers in a mask: a palette's indices, not its colours.
+
+    Raises
+    ------
+    ReadError
+        If the image is damaged, too large, or in colour without a palette.
+    """
+    with _opened(data) as image:
+        if image.size[0] * image.size[1] > max_pixels:
+            raise ReadError(
+                f"its mask is {image.size[0]}x{image.size[1]} px, larger than the scan."
+            )
+        if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+            raise ReadError(f"its mask is of mode {image.mode}; want grey or indexed pixels.")
+        return np.array(image).astype(np.int64)
+
+
 @contextmanager
 def _opened(data: bytes | io.BufferedReader) -> Iterator[Image.Image]:
     """Open an image; whatever goes wrong with its content is a `ReadError`."""

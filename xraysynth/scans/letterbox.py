@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from skimage.transform import resize, resize_local_mean
+from scipy import sparse
+from skimage.transform import resize
 
 ROUNDING_GUARD = 1e-6
 """Halves round up even where the mean is a rounding error short of them."""
@@ -51,17 +52,41 @@ def resample(image: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
     Shrinking averages over the exact area of each new pixel, as a coarser detector
     would collect it, so that the mean is kept; enlarging interpolates linearly.
     """
-    if (height_px, width_px) == image.shape[:2]:
-        return image.astype(np.float64)
-    if height_px <= image.shape[0] and width_px <= image.shape[1]:
-        averaged: np.ndarray = resize_local_mean(
-            image, (height_px, width_px), channel_axis=-1, preserve_range=True
+    height, width = image.shape[:2]
+    if height_px > height or width_px > width:
+        enlarged: np.ndarray = resize(
+            image.astype(np.float64),
+            (height_px, width_px),
+            order=1,
+            mode="edge",
+            preserve_range=True,
         )
-        return averaged
-    enlarged: np.ndarray = resize(
-        image.astype(np.float64), (height_px, width_px), order=1, mode="edge", preserve_range=True
-    )
-    return enlarged
+        return enlarged
+    return _shrink(_shrink(image, height_px).swapaxes(0, 1), width_px).swapaxes(0, 1)
+
+
+def area_weights(n_old: int, n_new: int) -> sparse.csr_array:
+    """Return (new, old): the share of each new pixel that each old one covers, along one axis.
+
+    Edges are counted in units of 1 / (n_old * n_new) of the axis, so whole numbers
+    and exact. The matrix has fewer than n_old + n_new entries.
+
+    Examples
+    --------
+    >>> area_weights(3, 2).toarray().round(3).tolist()
+    [[0.667, 0.333, 0.0], [0.0, 0.333, 0.667]]
+    """
+    edges = np.union1d(np.arange(n_old + 1) * n_new, np.arange(n_new + 1) * n_old)
+    start, length = edges[:-1], np.diff(edges)
+    places = (start // n_old, start // n_new)
+    return sparse.csr_array((length / n_old, places), shape=(n_new, n_old))
+
+
+def _shrink(image: np.ndarray, n_new: int) -> np.ndarray:
+    """Average along the first axis."""
+    flat = image.reshape(len(image), -1)
+    averaged: np.ndarray = area_weights(len(image), n_new) @ flat
+    return averaged.reshape(n_new, *image.shape[1:])
 
 
 def letterbox(image: np.ndarray, width_px: int, height_px: int) -> tuple[np.ndarray, Content]:

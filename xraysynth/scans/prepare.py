@@ -18,6 +18,8 @@ from xraysynth.scans.single import Frame
 from xraysynth.scans.stream import Job, PrepareSummary, batches
 from xraysynth.settings import Settings
 
+BACKGROUND = "background"
+MAX_CLASSES = 254
 CHANNELS = {"grey": 1, "dual": 2, "rgb": 3}
 
 
@@ -83,7 +85,7 @@ def prepare(
         out,
         batches(job, summary, progress),
         count=scanfile.AtMost(len(records)),
-        classes=[],
+        classes=list(job.frame.classes),
         attributes={
             "format": reader.name,
             "settings": config.model_dump(mode="json", exclude={"workers"}),
@@ -119,7 +121,21 @@ def _frame(folder: DataFolder, records: list[ScanRecord], config: PrepareConfig)
         kind=Kind(_channels(kinds, config), _bit_depth(kinds, config)),
         max_pixels=config.max_pixels,
         min_side_px=config.min_side_px,
+        classes=_classes(records),
     )
+
+
+def _classes(records: list[ScanRecord]) -> tuple[str, ...]:
+    """Return background and every class with outlines or indexed masks, or () without any."""
+    names: set[str] = set()
+    for record in records:
+        names.update(outline.name for outline in record.annotation.outlines)
+        names.update(record.annotation.mask_classes[1:])
+    if len(names) > MAX_CLASSES:
+        raise InputError(
+            f"the data set outlines {len(names)} classes; a label map holds at most {MAX_CLASSES}."
+        )
+    return (BACKGROUND, *sorted(names)) if names else ()
 
 
 def _kinds(folder: DataFolder, records: list[ScanRecord]) -> Iterator[Kind]:

@@ -26,12 +26,14 @@ BOXES = np.dtype(
 
 def batch_of(scans: Sequence[tuple[ScanRecord, PreparedScan]]) -> ScanBatch:
     """Return some usable scans with their rows."""
+    masks = [scan.labels for _, scan in scans if scan.labels is not None]
     boxes = [row for record, scan in scans for row in _box_rows(record, scan)]
     return ScanBatch(
         images=np.stack([scan.image for _, scan in scans if scan.image is not None]),
         metadata=np.array(
             [_scan_row(record, scan) for record, scan in scans], schema.table_dtype("scans")
         ),
+        masks=np.stack(masks) if masks else None,
         boxes=np.array(boxes, BOXES),
     )
 
@@ -61,7 +63,7 @@ def _scan_row(record: ScanRecord, scan: PreparedScan) -> tuple[object, ...]:
         "content_y": scan.content.y,
         "content_width": scan.content.width,
         "content_height": scan.content.height,
-        "labels": _labels(record.annotation.all_labels(), 200),
+        "labels": _labels(list(scan.names), 200),
         "n_items": len(scan.boxes),
     }
     return tuple(row[name] for name in schema.table_dtype("scans").names or ())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xraysynth.errors import ReadError
-from xraysynth.scans.boxes import into_letterbox, mend
+from xraysynth.scans.boxes import in_pixels, into_letterbox, mend
 from xraysynth.scans.decode import Kind, decode
 from xraysynth.scans.letterbox import Content, letterbox, to_integers
+from xraysynth.scans.masks import label_map, letterbox_labels
 from xraysynth.scans.readers.folders import DataFolder
 from xraysynth.scans.readers.record import Box, ScanRecord
 
@@ -29,6 +30,8 @@ class Frame:
     kind: Kind
     max_pixels: int
     min_side_px: int
+    classes: tuple[str, ...] = ()
+    """Names of the ids in the label maps, background first; empty if there are no label maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,10 @@ class PreparedScan:
     fault: str = ""
     image: np.ndarray | None = None
     """(row, col, channel) uint8 or uint16."""
+    labels: np.ndarray | None = None
+    """(row, col) uint8 label map."""
+    names: tuple[str, ...] = ()
+    """Everything that the scan is known to hold, sorted."""
     size_px: tuple[int, int] = (0, 0)
     """Width and height of the original."""
     content: Content = EMPTY
@@ -56,7 +63,9 @@ def prepare_scan(folder: DataFolder, frame: Frame, record: ScanRecord) -> Prepar
     try:
         image, digest = _read(folder, record, frame.max_pixels)
         _check_size(image, record, frame.min_side_px)
-        return _fit(_with_channels(image, frame.kind.channels), record, frame, digest)
+        labels = _labels(folder, record, frame, image)
+        scan = _fit(_with_channels(image, frame.kind.channels), record, frame)
+        return _with_labels(scan, labels, frame, digest)
     except ReadError as error:
         return PreparedScan(fault=str(error))
 
@@ -104,17 +113,43 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     raise ReadError(f"it has {names[found]}; the others have {names[channels]}.")
 
 
-def _fit(image: np.ndarray, record: ScanRecord, frame: Frame, digest: bytes) -> PreparedScan:
+def _labels(
+    folder: DataFolder, record: ScanRecord, frame: Frame, image: np.ndarray
+) -> np.ndarray | None:
+    """Return the label map in the scan's own size, if the data set has any."""
+    if not frame.classes:
+        return None
+    size_px = (image.shape[1], image.shape[0])
+    return label_map(folder, in_pixels(record.annotation, *size_px), size_px, frame.classes)
+
+
+def _fit(image: np.ndarray, record: ScanRecord, frame: Frame) -> PreparedScan:
     """Return the scan in its letterbox, its boxes with it."""
     height, width = image.shape[:2]
     framed, content = letterbox(image, frame.width_px, frame.height_px)
-    mended = mend(record.annotation.boxes, width, height)
+    annotation = in_pixels(record.annotation, width, height)
+    mended = mend(annotation.boxes, width, height)
     return PreparedScan(
         image=to_integers(framed, image.dtype.itemsize * 8, frame.kind.bit_depth),
+        names=tuple(annotation.all_labels()),
         size_px=(width, height),
         content=content,
         boxes=tuple(into_letterbox(box, width, height, content) for box in mended.boxes),
         n_mended=mended.n_mended,
         n_dropped=mended.n_dropped,
+    )
+
+
+def _with_labels(
+    scan: PreparedScan, labels: np.ndarray | None, frame: Frame, digest: bytes
+) -> PreparedScan:
+    """Return the scan with its label map in the letterbox, the names in it, and its digest."""
+    if labels is None:
+        return replace(scan, digest=digest)
+    present = {frame.classes[place] for place in np.unique(labels).tolist() if place}
+    return replace(
+        scan,
         digest=digest,
+        labels=letterbox_labels(labels, (frame.height_px, frame.width_px), scan.content),
+        names=tuple(sorted({*scan.names, *present})),
     )

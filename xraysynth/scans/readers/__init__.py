@@ -11,12 +11,36 @@ from __future__ import annotations
 from pathlib import Path
 
 from xraysynth.errors import InputError
-from xraysynth.scans.readers import folder, sixray, voc
+from xraysynth.scans.readers import (
+    clcxray,
+    coco,
+    compass_xp,
+    dvxray,
+    folder,
+    gdxray,
+    hixray,
+    indexed_png,
+    labelme,
+    ldxray,
+    opixray,
+    pidray,
+    pixray,
+    sixray,
+    stcray,
+    voc,
+    yolo,
+)
 from xraysynth.scans.readers.folders import DataFolder
 from xraysynth.scans.readers.record import Annotation, Box, Outline, Reader, ScanRecord
 from xraysynth.settings import nearest
 
-FORMATS: dict[str, Reader] = {module.READER.name: module.READER for module in (sixray, voc, folder)}
+FORMATS: dict[str, Reader] = {
+    module.READER.name: module.READER
+    for module in (
+        *(sixray, pidray, opixray, hixray, ldxray, stcray, compass_xp, dvxray, gdxray, pixray),
+        *(coco, clcxray, voc, indexed_png, yolo, labelme, folder),
+    )
+}
 """By name, specific formats first; the order is that of `detect`."""
 
 __all__ = [

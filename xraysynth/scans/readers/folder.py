@@ -50,5 +50,4 @@ READER = Reader(
     layout="at least one PNG, JPEG, BMP or TIFF image, at any depth",
     looks_like=lambda folder: folder.any_file(),
     read=_read,
-    specific=False,
 )

@@ -42,8 +42,12 @@ class Annotation:
     outlines: tuple[Outline, ...] = ()
     size_px: tuple[int, int] | None = None
     """Width and height that the annotation claims, if it does."""
+    relative: bool = False
+    """Boxes and polygons are in shares of width and height, 0 to 1, not in pixels."""
     mask: str = ""
-    """Relative path of an indexed image of class ids, if there is one."""
+    """Path of an indexed image of class ids, if there is one."""
+    mask_classes: tuple[str, ...] = ()
+    """Names of the ids in `mask`; 0 is background."""
 
     def all_labels(self) -> list[str]:
         """Return every name once, sorted."""
@@ -73,8 +77,6 @@ class Reader:
     """What the folder must hold, for error messages."""
     looks_like: Callable[[DataFolder], bool]
     read: Callable[[DataFolder], Iterator[ScanRecord]]
-    specific: bool = True
-    """False for generic formats, which many folders look like."""
 
 
 def annotated(
@@ -121,3 +123,17 @@ def polygon_from_points(points: Any, what: str) -> tuple[tuple[float, float], ..
             raise ReadError(f"{what} has the point {point!r}; want [x, y].")
         corners.append((number(point[0], what), number(point[1], what)))
     return tuple(corners)
+
+
+def box_around(name: str, polygons: tuple[tuple[tuple[float, float], ...], ...]) -> Box:
+    """Return the smallest box around all points of some polygons."""
+    across = [x for polygon in polygons for x, _ in polygon]
+    down = [y for polygon in polygons for _, y in polygon]
+    return Box(name=name, x_min=min(across), y_min=min(down), x_max=max(across), y_max=max(down))
+
+
+def mappings(value: Any, what: str) -> list[dict[str, Any]]:
+    """Return `value` if it is a list of JSON objects, or raise `ReadError`."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ReadError(f"{what} is not a list of JSON objects.")
+    return value

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from xraysynth.errors import ReadError
 from xraysynth.scans.readers.folders import DataFolder, bare_name
@@ -42,13 +43,12 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
         found.add(stem)
         entry = entries.get(stem, _Entry("unlisted" if entries else "train"))
         xml = f"Annotation/{stem}.xml"
-
-        def annotate(xml: str = xml, labels: tuple[str, ...] = entry.labels) -> Annotation:
-            if folder.has_file(xml):
-                return voc_annotation(folder, xml, labels)
-            return Annotation(labels=labels)
-
-        yield annotated((image,), entry.split, annotate)
+        if folder.has_file(xml):
+            annotate = partial(voc_annotation, folder, xml, entry.labels)
+            yield annotated((image,), entry.split, annotate)
+        else:
+            annotation = Annotation(labels=entry.labels)
+            yield ScanRecord(images=(image,), split=entry.split, annotation=annotation)
     for stem in sorted(set(entries) - found):
         yield ScanRecord(
             images=(f"JPEGImage/{stem}.jpg",),

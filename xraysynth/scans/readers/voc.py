@@ -6,6 +6,7 @@ Everingham et al., The Pascal Visual Object Classes Challenge, 2010. Coordinates
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from xml.etree import ElementTree
 
 from xraysynth.errors import ReadError
@@ -67,11 +68,11 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
     for image in folder.files("JPEGImages"):
         stem = bare_name(image)
         xml = f"Annotations/{stem}.xml"
-
-        def annotate(xml: str = xml) -> Annotation:
-            return voc_annotation(folder, xml) if folder.has_file(xml) else Annotation()
-
-        yield annotated((image,), split_of.get(stem, "unlisted" if split_of else "train"), annotate)
+        split = split_of.get(stem, "unlisted" if split_of else "train")
+        if folder.has_file(xml):
+            yield annotated((image,), split, partial(voc_annotation, folder, xml))
+        else:
+            yield ScanRecord(images=(image,), split=split)
 
 
 READER = Reader(
@@ -79,5 +80,4 @@ READER = Reader(
     layout="JPEGImages/ and Annotations/*.xml",
     looks_like=_looks_like,
     read=_read,
-    specific=False,
 )
