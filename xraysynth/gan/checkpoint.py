@@ -20,10 +20,12 @@ from torch import Tensor
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.files import whole_file
 from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.settings import nearest, settings_from_mapping
 
 _KEY = "xraysynth"
+_PARTNER = "-discriminator.safetensors"
 _BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64"}
 
 
@@ -61,8 +63,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
         raise DamagedError(
-            f"{path} is not a readable safetensors file ({error}); it is truncated or something else. "
-            "Copy or make it again; for published pickles use `xraysynth import-gan`."
+            f"{path} is not a readable safetensors file ({error}); it is truncated or something "
+            "else. Copy or make it again; for published pickles use `xraysynth import-gan`."
         ) from error
     found = (
         metadata.get("kind", "weights of an unknown program")
@@ -88,6 +90,15 @@ def save_generator(
         "facts": facts or {},
     }
     save_tensors(path, tensors, metadata)
+
+
+def save_discriminator(path: Path, discriminator: Discriminator, *, half: bool = False) -> None:
+    """Write the discriminator beside the checkpoint `path` of its generator, for fine-tuning."""
+    tensors: dict[str, Tensor] = dict(discriminator.state_dict())
+    if half:
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    partner = path.with_name(f"{path.stem}{_PARTNER}")
+    save_tensors(partner, tensors, {"kind": "discriminator", "hash": _hash(tensors)})
 
 
 def load_generator(name: str | Path) -> Generator:
@@ -126,7 +137,7 @@ def generator_path(name: str | Path) -> Path:
 def discriminator_path(name: str | Path) -> Path | None:
     """Return the file of the discriminator trained with a generator, or None if it was not kept."""
     path = generator_path(name)
-    partner = path.with_name(f"{path.stem}-discriminator.safetensors")
+    partner = path.with_name(f"{path.stem}{_PARTNER}")
     return partner if partner.is_file() else None
 
 
@@ -153,7 +164,8 @@ def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path)
         got = tuple(tensors[name].shape) if name in tensors else None
         if want != got:
             raise CheckpointError(
-                f"{path}: tensor {name} is {got or 'absent'}; the network of its config wants {want or 'none'}."
+                f"{path}: tensor {name} is {got or 'absent'}; the network of its config wants "
+                f"{want or 'none'}."
             )
         if not bool(torch.isfinite(tensors[name].float()).all()):
             raise CheckpointError(

@@ -121,7 +121,8 @@ class Synthesis(nn.Module):
         Parameters
         ----------
         latent_w : (n, num_ws, w_dim)
-        noise_mode : "const" adds each layer's fixed noise, "random" fresh noise from `rng`, "none" nothing
+        noise_mode : "const" adds each layer's fixed noise, "random" fresh noise from `rng`,
+            "none" nothing
         on_activation : called, in order, with the output of every 3x3 convolution
 
         Returns

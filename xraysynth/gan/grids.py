@@ -20,7 +20,7 @@ def sample_images(
     generator: Generator, seed: int, count: int, truncation_psi: float = 1.0
 ) -> np.ndarray:
     """Return generated scans (count, h, w, c) uint8 of numbered samples."""
-    codes = latents(generator, seed, range(count))
+    codes = latents(generator, seed, range(count)).to(generator.mapping.w_avg.device)
     parts = [to_images(generator(part, truncation_psi)) for part in codes.split(16)]
     return np.concatenate(parts)
 

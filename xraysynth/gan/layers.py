@@ -107,7 +107,7 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution))
-        self.double = double
+        self.doubles = double
 
     def forward(self, features: Tensor, latent_w: Tensor, noise: Tensor | None) -> Tensor:
         """(n, n_in, h, w), (n, w_dim), noise (n or 1, 1, H, W) -> (n, n_out, H, W)."""
@@ -116,7 +116,7 @@ class SynthesisLayer(nn.Module):
         demodulation = (style.square() @ square.t() + EPSILON).rsqrt()
         weight = self.weight.to(features.dtype)
         features = features * style.to(features.dtype)[:, :, None, None]
-        if self.double:
+        if self.doubles:
             features = F.conv_transpose2d(features, weight.transpose(0, 1), stride=2)
             features = blur(features, 1, gain=4.0)
         else:

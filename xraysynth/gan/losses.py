@@ -4,7 +4,8 @@ References
 ----------
 .. [1] I. Goodfellow et al., NeurIPS 2014 (non-saturating loss).
 .. [2] A. Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019.
-.. [3] L. Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018 (R1, R2).
+.. [3] L. Mescheder et al., "Which Training Methods for GANs do actually Converge?",
+       ICML 2018 (R1, R2).
 .. [4] T. Karras et al., CVPR 2020, section 3.2 (path length).
 """
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xraysynth.errors import CheckpointError
+from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator
@@ -43,6 +43,11 @@ class TrainState:
     path_mean: float = 0.0
     sign_sum: float = 0.0
     """Signs of real scores since p was last moved."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.average.mapping.w_avg.device
 
     @property
     def resolution(self) -> int:
@@ -86,7 +91,7 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     )
     grown = _assemble(config, generator, discriminator)
     state.generator, state.discriminator = grown.generator, grown.discriminator
-    state.average = average.requires_grad_(False)
+    state.average = average.eval().requires_grad_(False).to(grown.device)
     state.generator_optimiser = grown.generator_optimiser
     state.discriminator_optimiser = grown.discriminator_optimiser
     state.grown_at = state.images_seen
@@ -135,13 +140,28 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
 _COUNTERS = ("images_seen", "step", "grown_at", "augment_p", "path_mean", "sign_sum")
 
 
+def torch_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is the accelerator if there is one.
+
+    Raises
+    ------
+    InputError
+        If CUDA is asked for and absent.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("device is cuda, but no CUDA device is available; use auto or cpu.")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
 def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Generator:
     """Return a trainable copy of the generator that `init` names, checked against the scans."""
     generator = load_generator(config.init).train().requires_grad_(True)
     if (generator.resolution, generator.image_channels) != (resolution, image_channels):
         raise CheckpointError(
-            f"{config.init} draws {generator.resolution} px with {generator.image_channels} channels; the scans "
-            f"have {resolution} px with {image_channels}. Prepare scans of {generator.resolution} px, or "
+            f"{config.init} draws {generator.resolution} px with {generator.image_channels} "
+            f"channels; the scans have {resolution} px with {image_channels}. "
+            f"Prepare scans of {generator.resolution} px, or "
             "leave `init` empty to train from random weights."
         )
     return generator
@@ -162,7 +182,9 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> None:
 def _assemble(
     config: TrainConfig, generator: Generator, discriminator: Discriminator
 ) -> TrainState:
-    """Return a state at zero images around two networks."""
+    """Return a state at zero images around two networks, on the device of the settings."""
+    device = torch_device(config.device)
+    generator, discriminator = generator.to(device), discriminator.to(device)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     lazy_path = config.path_length_interval if config.path_length_weight else 0
     return TrainState(

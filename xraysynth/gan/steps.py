@@ -23,23 +23,28 @@ PATH_DECAY = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What one step sees: real scans, latents, and the step's own random stream."""
+    """What one step sees: real scans, latents, and the step's own random streams."""
 
     real: Tensor
     latent_z: Tensor
     mixing_z: Tensor
     rng: torch.Generator
+    """For choices, on the processor."""
+    noise_rng: torch.Generator
+    """For pictures full of noise, where the networks are."""
 
 
 def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: int) -> Batch:
     """Return the batch of the present step; the same whenever it is asked for."""
     rng = torch.Generator().manual_seed(stream_seed(seed, "step", state.step))
+    noise_seed = stream_seed(seed, "noise", state.step)
     shape = (config.batch, state.generator.z_dim)
     return Batch(
-        real=scans.batch(state.images_seen, config.batch, state.resolution),
-        latent_z=torch.randn(shape, generator=rng),
-        mixing_z=torch.randn(shape, generator=rng),
+        real=scans.batch(state.images_seen, config.batch, state.resolution).to(state.device),
+        latent_z=torch.randn(shape, generator=rng).to(state.device),
+        mixing_z=torch.randn(shape, generator=rng).to(state.device),
         rng=rng,
+        noise_rng=torch.Generator(state.device).manual_seed(noise_seed),
     )
 
 
@@ -52,7 +57,7 @@ def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
     latent_w = single[:, None, :].expand(-1, generator.num_ws, -1)
     if config.style_mixing:
         latent_w = mix_styles(generator, latent_w, batch, config.style_mixing)
-    images: Tensor = generator.synthesis(latent_w, "random", rng=batch.rng)
+    images: Tensor = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
     return images
 
 
@@ -64,7 +69,7 @@ def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: floa
     cutoff = torch.where(mixed, cutoff, torch.full_like(cutoff, num_ws))
     other = generator.mapping.single(batch.mixing_z)[:, None, :]
     later = torch.arange(num_ws)[None, :] >= cutoff[:, None]
-    return torch.where(later[:, :, None], other, latent_w)
+    return torch.where(later[:, :, None].to(latent_w.device), other, latent_w)
 
 
 def discriminator_step(
@@ -85,10 +90,8 @@ def discriminator_step(
 
 def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: TrainConfig) -> float:
     """Lazy R1 (and R2): gamma / 2 |gradient|^2, weighted by the interval between penalties."""
-    gamma = config.r1_gamma
-    if gamma is None:
-        gamma = 0.0002 * state.resolution**2 / config.batch
-    total = torch.zeros(())
+    gamma = config.r1_strength * state.resolution**2 / config.batch
+    total = torch.zeros((), device=state.device)
     for images in (real, fake) if config.penalise_fakes else (real,):
         images = images.detach().requires_grad_(True)
         total = total + gradient_penalty(images, state.discriminator(images)).mean()
@@ -122,8 +125,8 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     count = max(config.batch // 2, 1)
     generator = state.generator
     latent_w = generator.mapping(batch.mixing_z[:count])
-    images = generator.synthesis(latent_w, "random", rng=batch.rng)
-    direction = torch.randn(images.shape, generator=batch.rng)
+    images = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
+    direction = torch.randn(images.shape, generator=batch.noise_rng, device=state.device)
     lengths = path_lengths(images, latent_w, direction)
     mean = lengths.detach().mean().item()
     state.path_mean += PATH_DECAY * (mean - state.path_mean)
@@ -154,7 +157,7 @@ def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> Non
     if not math.isfinite(loss.item()):
         raise StageError(
             f"training diverged: the loss is {loss.item()}. The last checkpoint is whole; "
-            "lower learning_rate or raise r1_gamma, and run again."
+            "lower learning_rate or raise r1_strength, and run again."
         )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -169,14 +172,18 @@ def update_average(state: TrainState, config: TrainConfig) -> None:
     """Move the averaged generator: half-life `ema_kimg`, shorter while little has been seen."""
     half_life = min(config.ema_kimg * 1000.0, config.ema_rampup * state.images_seen)
     beta = 0.5 ** (config.batch / max(half_life, 1e-8))
-    average = list(state.average.parameters())
-    torch._foreach_lerp_(average, list(state.generator.parameters()), 1.0 - beta)
+    average: list[Tensor] = list(state.average.parameters())
+    present: list[Tensor] = list(state.generator.parameters())
+    torch._foreach_lerp_(average, present, 1.0 - beta)
     for name, buffer in state.average.named_buffers():
         buffer.copy_(state.generator.get_buffer(name))
 
 
 def warm_up(state: TrainState, config: TrainConfig) -> None:
-    """Let the generator's rate rise from zero after a start or growth: its judge must learn first."""
+    """Let the generator's rate rise from zero after a start or growth.
+
+    Its judge must learn first: a new discriminator block says nothing yet.
+    """
     share = 1.0
     if config.warmup_kimg:
         share = min((state.images_seen - state.grown_at) / (config.warmup_kimg * 1000.0), 1.0)

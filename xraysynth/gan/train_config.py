@@ -38,8 +38,8 @@ class TrainConfig(Settings):
     """Relativistic pairs of real and fake give varied pictures sooner."""
     learning_rate: float = Field(0.002, gt=0, le=0.1)
     """Adam's step size for both networks, before the lazy correction."""
-    r1_gamma: float | None = Field(None, ge=0)
-    """Weight of the gradient penalty; none means 0.0002 resolution^2 / batch."""
+    r1_strength: float = Field(0.0002, ge=0, le=1)
+    """Gradient penalty: gamma = strength x resolution^2 / batch, as published."""
     r1_interval: int = Field(16, ge=1)
     """Steps between gradient penalties."""
     penalise_fakes: bool = False
@@ -55,7 +55,9 @@ class TrainConfig(Settings):
     ema_rampup: float = Field(0.05, gt=0)
     """Half-life as a share of the images seen, while that is shorter."""
     warmup_kimg: float = Field(0.0, ge=0)
-    """After a start or growth the generator's rate rises from zero over this many thousand images."""
+    """Thousands of images over which the generator's rate rises from zero after start or growth."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
     mirror: bool = True
     """Show scans mirrored left to right as often as not."""
     augment: Literal["ada", "none"] = "ada"

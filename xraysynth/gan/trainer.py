@@ -14,7 +14,7 @@ import torch
 from xraysynth.errors import InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.adapt import adapt_augmentation
-from xraysynth.gan.checkpoint import save_generator
+from xraysynth.gan.checkpoint import save_discriminator, save_generator
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.grids import save_grid
 from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
@@ -98,15 +98,15 @@ def _square_power_of_two(scans: Path, shape: tuple[int, ...]) -> int:
     _, height, width, _ = shape
     if height != width or height & (height - 1) or height < 8:
         raise InputError(
-            f"{scans} holds scans of {height} x {width} pixels; training wants a square power of two, "
-            "such as 64 or 128. Prepare or simulate them again with another size."
+            f"{scans} holds scans of {height} x {width} pixels; training wants a square power of "
+            "two, such as 64 or 128. Prepare or simulate them again with another size."
         )
     return height
 
 
 def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
     """Name the run by all that decides its course; its length may be extended later."""
-    settings = config.model_dump(mode="json", exclude={"kimg", "snapshot_kimg"})
+    settings = config.model_dump(mode="json", exclude={"kimg", "snapshot_kimg", "device"})
     text = json.dumps([settings, seed, sha256_file(scans), torch.get_num_threads()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -185,4 +185,5 @@ def _save(out: Path, state: TrainState, key: str, seed: int) -> None:
     save_grid(out / "samples" / f"{kimg:09.3f}-kimg.png", state.average, seed)
     facts = {"kimg": round(kimg, 3), "augment_p": state.augment_p}
     save_generator(out / CHECKPOINT, state.average, facts)
+    save_discriminator(out / CHECKPOINT, state.discriminator)
     save_state(out / RESUME, state, key)
