@@ -6,8 +6,9 @@ import numpy as np
 
 from xraysynth.baggage.items import Item, box, disc, plate, register, rod, vary, waves
 from xraysynth.baggage.outlines import circle, moved, rectangle, rounded, strip
+from xraysynth.scanner.prism import Prism
 from xraysynth.scanner.projection import Part, turn
-from xraysynth.scanner.shapes import Cloth, Cylinder, Ellipsoid, Prism
+from xraysynth.scanner.shapes import Cloth, Cylinder, Ellipsoid
 
 
 def chips(rng: np.random.Generator, size: tuple[float, float], n_chips: int) -> Prism:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from xraysynth.errors import InputError
+from xraysynth.scanner.prism import Prism
 from xraysynth.scanner.projection import Part, turn
-from xraysynth.scanner.shapes import Box, Cylinder, Prism
+from xraysynth.scanner.shapes import Box, Cylinder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

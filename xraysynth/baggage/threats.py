@@ -6,8 +6,8 @@ import numpy as np
 
 from xraysynth.baggage.items import Item, box, disc, plate, register, rod, turned, vary
 from xraysynth.baggage.outlines import circle, moved, rounded
+from xraysynth.scanner.prism import Prism
 from xraysynth.scanner.projection import Part
-from xraysynth.scanner.shapes import Prism
 
 
 @register("gun", "threat")

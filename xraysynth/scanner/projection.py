@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from xraysynth.scanner.rays import Rays
 from xraysynth.scanner.shapes import Shape
 
 IDENTITY = np.eye(3, dtype=np.float32)
@@ -82,21 +83,19 @@ class View:
         middle = (self.size_px - 1) / 2
         rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)
         cols = np.arange(window[1].start, window[1].stop, dtype=np.float32)
-        x = ((cols - middle) * self.pitch_mm).astype(np.float32)[None, :]
+        x = ((cols - middle) * self.pitch_mm).astype(np.float32)
         y = ((rows - middle) * self.pitch_mm).astype(np.float32)[:, None]
-        slope = x / np.float32(self.source_mm) if self.source_mm else np.zeros((1, 1), np.float32)
+        slope = x / np.float32(self.source_mm) if self.source_mm else np.zeros_like(x)
         upright = 1 / np.sqrt(1 + slope * slope)
         r = part.rotation.astype(np.float32)
-        cx, cy, cz = (np.float32(value) for value in part.at)
-        px, py = x - cx, y - cy
-        origin = [r[0, i] * px + (r[1, i] * py - r[2, i] * cz) for i in range(3)]
-        if r[0, 2] == r[1, 2] == 0:
-            # The solid stands upright, as most do: its faces are level, one number serves.
-            origin[2] = np.full((1, 1), -r[2, 2] * cz)
-        direction = [(r[0, i] * slope + r[2, i]) * upright for i in range(3)]
-        length = part.shape.chord(
-            (origin[0], origin[1], origin[2]), (direction[0], direction[1], direction[2])
+        across, up = x - np.float32(part.at[0]), np.float32(part.at[2])
+        rays = Rays(
+            start=r[0][:, None] * across - r[2][:, None] * up,
+            step=r[1],
+            y=y - np.float32(part.at[1]),
+            direction=(r[0][:, None] * slope + r[2][:, None]) * upright,
         )
+        length = part.shape.chord(rays)
         return np.broadcast_to(length, (len(rows), len(cols)))
 
 
