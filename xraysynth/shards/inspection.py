@@ -77,7 +77,7 @@ class Inspection:
 
     def _head(self, file: h5py.File) -> None:
         """Check the attributes."""
-        if not bool(np.all(file.attrs.get("complete", False))):
+        if not np.array_equal(file.attrs.get("complete", False), True):
             self.find("shard-incomplete", "was never finished (no attribute `complete`)")
         wanted = {
             "kind": shardfile.KIND,
@@ -239,10 +239,8 @@ def _same(found: np.ndarray, wanted: np.ndarray) -> bool:
     return np.array_equal(found, wanted)
 
 
-def _main(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Inspect one shard with bounded memory; the process may die of it."""
-    resource.setrlimit(resource.RLIMIT_AS, (APART_BYTES, APART_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def inspect(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Inspect a shard in this process, and return what is wrong with it as JSON can hold it."""
     manifest, findings = parse_manifest(folder)
     for entry in manifest.shards if manifest else []:
         if entry.name == name and manifest:
@@ -252,5 +250,12 @@ def _main(folder: Path, name: str) -> list[dict[str, Any]]:
     return [vars(finding) for finding in findings]
 
 
+def _main(folder: Path, name: str) -> None:
+    """Inspect a shard with bounded memory; the process may die of it."""
+    resource.setrlimit(resource.RLIMIT_AS, (APART_BYTES, APART_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.stdout.write(json.dumps(inspect(folder, name)))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_main(Path(sys.argv[1]), sys.argv[2])))
+    _main(Path(sys.argv[1]), sys.argv[2])
