@@ -132,7 +132,8 @@ def effective_z(
     col_index = np.clip(np.rint(col), 0, cols - 1).astype(np.intp)
     # Where hardly any low quanta come through, only dense metal can be in the way.
     dense = np.clip((log_low - DENSE_LOG) / 0.8, 0, 1)
-    return np.asarray(_z_table()[row_index, col_index] * (1 - dense) + 29.0 * dense)
+    z_eff = _z_table()[row_index, col_index]
+    return np.asarray(z_eff + dense * np.maximum(26.0 - z_eff, 0))
 
 
 @lru_cache(maxsize=8)

@@ -58,8 +58,8 @@ def _absorbed(layer: tuple[str, float, float], energy_kev: np.ndarray) -> np.nda
 def response(voltage_kvp: int = 160, n_bins: int = N_BINS) -> Response:
     """Return the response of the sandwich detector to the tube's beam.
 
-    Both layers count photons in proportion to their absorption; the rear one sees what the
-    front one and the copper filter let through.
+    Scintillators give light in proportion to the energy that they absorb; the rear layer sees
+    what the front one and the copper filter let through.
 
     Notes
     -----
@@ -74,9 +74,8 @@ def response(voltage_kvp: int = 160, n_bins: int = N_BINS) -> Response:
     beam = tungsten(voltage_kvp)
     in_low = _absorbed(LOW_LAYER, beam.energy_kev)
     behind = (1 - in_low) * (1 - _absorbed(FILTER, beam.energy_kev))
-    detected = np.stack(
-        [beam.photons * in_low, beam.photons * behind * _absorbed(HIGH_LAYER, beam.energy_kev)]
-    )
+    light = beam.photons * beam.energy_kev
+    detected = np.stack([light * in_low, light * behind * _absorbed(HIGH_LAYER, beam.energy_kev)])
     detected /= detected.sum(axis=1, keepdims=True)
     cumulative = np.cumsum(detected.mean(axis=0))
     inner = np.searchsorted(cumulative, np.arange(1, n_bins) / n_bins)

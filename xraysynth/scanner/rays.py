@@ -51,21 +51,24 @@ def clip(
     inverse = 1 / np.where(np.abs(approach) < TINY, TINY, approach)
     base = (offsets[:, None] - normals @ rays.start) * inverse
     tilt = normals @ rays.step
+    slope = -tilt[:, None] * inverse
     leaving = inverse > 0
-    level = tilt == 0
-    enter = np.where(leaving | ~level[:, None], -FAR, base).max(axis=0)[None]
-    leave = np.where(leaving & level[:, None], base, FAR).min(axis=0)[None]
-    for plane in np.flatnonzero(~level):
-        out = leaving[plane]
-        t = (-tilt[plane] * inverse[plane]) * rays.y
+    level = (tilt == 0)[:, None]
+    entering = np.where(leaving | ~level, -FAR, base).max(axis=0)
+    exiting = np.where(leaving & level, base, FAR).min(axis=0)
+    shape = (len(rays.y), len(entering))
+    enter, leave = np.broadcast_to(entering, shape).copy(), np.broadcast_to(exiting, shape).copy()
+    t = np.empty(shape, dtype=np.float32)
+    for plane in np.flatnonzero(~level[:, 0]):
+        np.multiply(slope[plane], rays.y, out=t)
         t += base[plane]
-        if out.all():
-            leave = np.minimum(leave, t)
-        elif not out.any():
-            enter = np.maximum(enter, t)
-        else:
-            leave = np.minimum(leave, np.where(out, t, FAR))
-            enter = np.maximum(enter, np.where(out, -FAR, t))
+        # Directions turn steadily across the fan: the columns that leave stand side by side.
+        n_out = np.count_nonzero(leaving[plane])
+        first = 0 if leaving[plane, 0] else shape[1] - n_out
+        out = slice(first, first + n_out)
+        rest = slice(n_out, None) if first == 0 else slice(0, first)
+        np.minimum(leave[:, out], t[:, out], out=leave[:, out])
+        np.maximum(enter[:, rest], t[:, rest], out=enter[:, rest])
     return enter, leave
 
 
