@@ -34,7 +34,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
     text = json.dumps(metadata, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as partial:
-        safetensors.torch.save_file(plain, partial, metadata={_KEY: text})
+        # Not `save_file`: its errors hide a full disk, and its files belong to the owner alone.
+        partial.write_bytes(safetensors.torch.save(plain, metadata={_KEY: text}))
 
 
 def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -25,6 +25,8 @@ class NetworkConfig(Settings):
     """Channels times resolution at full size."""
     channel_max: int = Field(64, ge=4)
     """Upper limit of channels at any resolution."""
+    discriminator_base: int | None = Field(None, ge=64)
+    """As `channel_base`, for the discriminator alone; none means the same. Half makes it cheap."""
 
     @pydantic.field_validator("resolution")
     @classmethod
@@ -39,5 +41,10 @@ class NetworkConfig(Settings):
         return tuple(2**power for power in range(2, self.resolution.bit_length()))
 
     def channels(self, resolution: int) -> int:
-        """Return the number of channels at a resolution."""
+        """Return the generator's number of channels at a resolution."""
         return min(self.channel_base // resolution, self.channel_max)
+
+    def discriminator_channels(self, resolution: int) -> int:
+        """Return the discriminator's number of channels at a resolution."""
+        base = self.discriminator_base or self.channel_base
+        return min(base // resolution, self.channel_max)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xraysynth.errors import StageError
-from xraysynth.gan.augment import AugmentDraw, apply_augmentation, draw_augmentation
+from xraysynth.gan.augment import apply_augmentation, draw_augmentation
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
@@ -74,22 +74,29 @@ def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: floa
 
 def discriminator_step(
     state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig
-) -> dict[str, float]:
-    """Teach the discriminator one batch; every `r1_interval` steps also penalise its gradient."""
-    real_seen, fake_seen = augmented(state, batch, (batch.real, fake.detach()), config)
-    scores = state.discriminator(torch.cat([real_seen, fake_seen]))
-    real_score, fake_score = scores.chunk(2)
+) -> tuple[Tensor, dict[str, float]]:
+    """Teach the discriminator one batch; every `r1_interval` steps also penalise its gradient.
+
+    Returns the scores of the real scans, which the relativistic generator loss compares with.
+    """
+    real_seen = augmented(state, batch, batch.real, config)
+    fake_seen = augmented(state, batch, fake.detach(), config)
+    real_score, fake_score = state.discriminator(torch.cat([real_seen, fake_seen])).chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
     descend(state.discriminator_optimiser, state.discriminator, loss)
-    signs = real_score.detach().sign().mean().item()
-    stats = {"loss_discriminator": loss.item(), "real_sign": signs}
+    real_score = real_score.detach()
+    stats = {"loss_discriminator": loss.item(), "real_sign": real_score.sign().mean().item()}
     if state.step % config.r1_interval == 0:
         stats["gradient_penalty"] = penalise_gradient(state, real_seen, fake_seen, config)
-    return stats
+    return real_score, stats
 
 
 def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: TrainConfig) -> float:
-    """Lazy R1 (and R2): gamma / 2 |gradient|^2, weighted by the interval between penalties."""
+    """Lazy R1 (and R2): gamma / 2 |gradient|^2, weighted by the interval between penalties.
+
+    The gradient is taken at the augmented images, not before their augmentation as published:
+    what the discriminator sees is what its slope should be bounded at, and it costs less.
+    """
     gamma = config.r1_strength * state.resolution**2 / config.batch
     total = torch.zeros((), device=state.device)
     for images in (real, fake) if config.penalise_fakes else (real,):
@@ -102,15 +109,11 @@ def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: Tra
 
 
 def generator_step(
-    state: TrainState, batch: Batch, fake: Tensor, config: TrainConfig
+    state: TrainState, batch: Batch, fake: Tensor, real_score: Tensor, config: TrainConfig
 ) -> dict[str, float]:
     """Teach the generator with the images that the discriminator has just seen."""
-    real_seen, fake_seen = augmented(state, batch, (batch.real, fake), config)
     state.discriminator.requires_grad_(False)
-    fake_score = state.discriminator(fake_seen)
-    with torch.no_grad():
-        relative = config.loss == "relativistic"
-        real_score = state.discriminator(real_seen) if relative else torch.zeros_like(fake_score)
+    fake_score = state.discriminator(augmented(state, batch, fake, config))
     loss = generator_loss(config.loss, fake_score, real_score)
     descend(state.generator_optimiser, state.generator, loss)
     state.discriminator.requires_grad_(True)
@@ -136,20 +139,13 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     return mean
 
 
-def augmented(
-    state: TrainState, batch: Batch, images: tuple[Tensor, Tensor], config: TrainConfig
-) -> tuple[Tensor, Tensor]:
-    """Augment real and generated images with fresh draws of the present probability."""
+def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:
+    """Augment images with fresh draws of the present probability."""
     if config.augment == "none" or state.augment_p == 0.0:
         return images
-    real, fake = (apply_augmentation(each, _draw(state, each, batch, config)) for each in images)
-    return real, fake
-
-
-def _draw(state: TrainState, images: Tensor, batch: Batch, config: TrainConfig) -> AugmentDraw:
-    """Draw one augmentation an image."""
     size = (images.shape[2], images.shape[3])
-    return draw_augmentation(config.augmentations, state.augment_p, len(images), size, batch.rng)
+    draw = draw_augmentation(config.augmentations, state.augment_p, len(images), size, batch.rng)
+    return apply_augmentation(images, draw)
 
 
 def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> None:

@@ -65,7 +65,7 @@ class TrainConfig(Settings):
     augmentations: AugmentConfig = AugmentConfig()
     """Which augmentations and how strong."""
     ada_target: float = Field(0.6, ge=0, le=1)
-    """Share of real scans that the discriminator should recognise."""
+    """Mean sign of the real scores to aim at: 0.6 means that 80 % are recognised."""
     ada_kimg: float = Field(500.0, gt=0)
     """Thousands of images over which p may rise from 0 to 1; 100 suits a trained start."""
     ada_interval: int = Field(4, ge=1)

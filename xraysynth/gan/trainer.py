@@ -84,8 +84,8 @@ def train_step(
     batch = draw_batch(state, stream, config, seed)
     warm_up(state, config)
     fake = synthesise(state, batch, config)
-    stats = discriminator_step(state, batch, fake, config)
-    stats |= generator_step(state, batch, fake, config)
+    real_score, stats = discriminator_step(state, batch, fake, config)
+    stats |= generator_step(state, batch, fake, real_score, config)
     state.images_seen += config.batch
     state.step += 1
     update_average(state, config)
