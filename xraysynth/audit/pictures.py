@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from xraysynth.errors import InputError
-from xraysynth.scanner.colour import pseudo_colour
 
 OPACITY = 0.62
 """Weight of the class colour in an overlay; the rest is the scan in grey."""
@@ -56,6 +55,9 @@ def display(image: np.ndarray) -> np.ndarray:
             "uint8 or uint16."
         )
     if image.shape[2] == 2:
+        # Here, as it loads the tables of all materials: a second that other scans can save.
+        from xraysynth.scanner.colour import pseudo_colour
+
         full = np.float64(np.iinfo(image.dtype).max)
         return np.asarray(pseudo_colour(image[:, :, 0] / full, image[:, :, 1] / full))
     if image.dtype == np.uint16:
@@ -216,7 +218,7 @@ def fit(image: np.ndarray, panel_px: int) -> tuple[np.ndarray, int]:
 def png_bytes(picture: np.ndarray) -> bytes:
     """Return a picture (H, W), (H, W, 3) or (H, W, 4) uint8 as PNG, without time or software."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 

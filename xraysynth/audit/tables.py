@@ -15,6 +15,7 @@ from xraysynth.audit.statistics import QUANTILES, ConfidenceStatistics, ValueCou
 from xraysynth.files import whole_file
 from xraysynth.shards.samples import group_of
 
+IDENTITY = ["class_id", "class_name", "group", "colour"]
 QUANTILE_NAMES = [f"q{round(100 * share):02d}" for share in QUANTILES]
 
 
@@ -41,10 +42,10 @@ def classes_table(generated: Findings, training: Findings | None) -> pd.DataFram
     """
     frame = _frequencies(generated, "")
     if training is None:
-        names = [name for name in frame.columns if name.startswith(("n_", "pixel_", "image_"))]
+        names = [name for name in frame.columns if name not in IDENTITY]
         return frame.assign(**{f"training_{name}": np.nan for name in names})
     other = _frequencies(training, "training_")
-    merged = other[["class_id", "class_name", "group", "colour"]].merge(frame, how="left").fillna(0)
+    merged = other[IDENTITY].merge(frame, how="left").fillna(0)
     counts = {name: np.int64 for name in frame.columns if name.startswith("n_")}
     return merged.astype(counts).merge(other)[
         [*frame.columns, *(name for name in other.columns if name.startswith("training_"))]
