@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,37 @@ def create_hdf5(path: Path, kind: str, version: int = 1) -> Iterator[h5py.File]:
     `complete` is set last: a killed writer otherwise leaves a file that opens
     and reads as zeros.
     """
-    with whole_file(path) as partial, h5py.File(partial, "w", libver=LIBVER) as file:
-        file.attrs["kind"] = kind
-        file.attrs["schema_version"] = version
-        yield file
-        file.attrs["complete"] = True
+    with whole_file(path) as partial:
+        file = h5py.File(partial, "w", libver=LIBVER)
+        try:
+            file.attrs["kind"] = kind
+            file.attrs["schema_version"] = version
+            yield file
+            file.attrs["complete"] = True
+            # A full disk shows here, while there still is something that can be given up.
+            file.flush()
+        except BaseException as error:
+            _give_up(file)
+            code = re.search(r"errno = (\d+)", str(error))
+            if code and isinstance(error, (OSError, RuntimeError)):
+                # HDF5 tells it in several lines, and not always as an OSError.
+                raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
+            raise
+        file.close()
+
+
+def _give_up(file: h5py.File) -> None:
+    """Close a file whose content does not matter any more, also on a full disk.
+
+    HDF5 keeps a file open that it cannot flush, tries again when the process ends, and crashes
+    then. So what is left to flush goes to memory instead.
+    """
+    if file and hasattr(os, "memfd_create"):
+        nowhere = os.memfd_create("given-up")
+        os.dup2(nowhere, file.id.get_vfd_handle())
+        os.close(nowhere)
+    with suppress(OSError, RuntimeError):
+        file.close()
 
 
 def create_dataset(
@@ -39,7 +67,13 @@ def create_dataset(
     """Create an array of samples: one chunk a sample, gzip-1, checksummed."""
     chunks = (min(samples_per_chunk, max(shape[0], 1)), *shape[1:])
     return file.create_dataset(
-        name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=1, fletcher32=True,
+        name,
+        shape,
+        dtype,
+        chunks=chunks,
+        compression="gzip",
+        compression_opts=1,
+        fletcher32=True,
         shuffle=np.dtype(dtype).itemsize > 1,
     )
 
@@ -67,7 +101,9 @@ def open_hdf5(path: Path, kind: str) -> Iterator[h5py.File]:
         ) from error
     with file:
         if not file.attrs.get("complete", False):
-            raise DamagedError(f"{path} was never finished (no attribute `complete`); make it again.")
+            raise DamagedError(
+                f"{path} was never finished (no attribute `complete`); make it again."
+            )
         found = str(file.attrs.get("kind", "unknown"))
         if found != kind:
             raise InputError(f"{path} holds {found}; want a file of {kind}.")
