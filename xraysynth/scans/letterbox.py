@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from skimage.transform import resize
 
 ROUNDING_GUARD = 1e-6
 """Halves round up even where the mean is a rounding error short of them."""
@@ -52,17 +51,7 @@ def resample(image: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
     Shrinking averages over the exact area of each new pixel, as a coarser detector
     would collect it, so that the mean is kept; enlarging interpolates linearly.
     """
-    height, width = image.shape[:2]
-    if height_px > height or width_px > width:
-        enlarged: np.ndarray = resize(
-            image.astype(np.float64),
-            (height_px, width_px),
-            order=1,
-            mode="edge",
-            preserve_range=True,
-        )
-        return enlarged
-    return _shrink(_shrink(image, height_px).swapaxes(0, 1), width_px).swapaxes(0, 1)
+    return _along_rows(_along_rows(image, height_px).swapaxes(0, 1), width_px).swapaxes(0, 1)
 
 
 def area_weights(n_old: int, n_new: int) -> sparse.csr_array:
@@ -82,11 +71,29 @@ def area_weights(n_old: int, n_new: int) -> sparse.csr_array:
     return sparse.csr_array((length / n_old, places), shape=(n_new, n_old))
 
 
-def _shrink(image: np.ndarray, n_new: int) -> np.ndarray:
-    """Average along the first axis."""
-    flat = image.reshape(len(image), -1)
-    averaged: np.ndarray = area_weights(len(image), n_new) @ flat
-    return averaged.reshape(n_new, *image.shape[1:])
+def linear_weights(n_old: int, n_new: int) -> sparse.csr_array:
+    """Return (new, old): each new pixel between the two old ones whose centres are nearest.
+
+    Examples
+    --------
+    >>> linear_weights(2, 4).toarray().tolist()
+    [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
+    """
+    centre = np.clip((np.arange(n_new) + 0.5) * n_old / n_new - 0.5, 0, n_old - 1)
+    before = np.minimum(centre.astype(int), max(n_old - 2, 0))
+    after = np.minimum(before + 1, n_old - 1)
+    share = centre - before
+    values = np.concatenate([1 - share, share])
+    places = (np.tile(np.arange(n_new), 2), np.concatenate([before, after]))
+    return sparse.csr_array((values, places), shape=(n_new, n_old))
+
+
+def _along_rows(image: np.ndarray, n_new: int) -> np.ndarray:
+    """Resample along the first axis."""
+    n_old = len(image)
+    weights = area_weights(n_old, n_new) if n_new <= n_old else linear_weights(n_old, n_new)
+    resampled: np.ndarray = weights @ image.reshape(n_old, -1)
+    return resampled.reshape(n_new, *image.shape[1:])
 
 
 def letterbox(image: np.ndarray, width_px: int, height_px: int) -> tuple[np.ndarray, Content]:

@@ -97,8 +97,8 @@ def _from_indices(
     names = annotation.mask_classes
     if ids.min() < 0 or ids.max() >= len(names):
         raise ReadError(
-            f"its mask {annotation.mask} has classes {ids.min()} to {ids.max()}; there are names for 0 to "
-            f"{len(names) - 1}."
+            f"its mask {annotation.mask} has ids {ids.min()} to {ids.max()}; there are names for "
+            f"0 to {len(names) - 1}."
         )
     place_of = np.zeros(len(names), np.uint8)
     for class_id, name in enumerate(names[1:], start=1):

@@ -10,10 +10,10 @@ from typing import Literal
 import pydantic
 
 from xraysynth import scanfile
-from xraysynth.errors import InputError
+from xraysynth.errors import DamagedError, InputError, ReadError
 from xraysynth.progress import Progress, silent
 from xraysynth.scans.decode import MAX_PIXELS_CEILING, Kind, probe
-from xraysynth.scans.readers import DataFolder, ScanRecord, open_source
+from xraysynth.scans.readers import DataFolder, Reader, ScanRecord, open_source
 from xraysynth.scans.single import Frame
 from xraysynth.scans.stream import Job, PrepareSummary, batches
 from xraysynth.settings import Settings
@@ -70,7 +70,7 @@ def prepare(
         the format is unknown. Nothing that was there before is lost.
     """
     folder, reader = open_source(source, format)
-    records = _chosen(list(reader.read(folder)), config)
+    records = _chosen(_records(folder, reader), config)
     if not records:
         raise InputError(_none_left(source, config))
     summary = PrepareSummary(set_aside_file=out.with_suffix(".set_aside.csv"))
@@ -92,6 +92,16 @@ def prepare(
         },
     )
     return summary
+
+
+def _records(folder: DataFolder, reader: Reader) -> list[ScanRecord]:
+    """Return every scan of the data set; an annotation file of all of them must be readable."""
+    try:
+        return list(reader.read(folder))
+    except ReadError as error:
+        raise DamagedError(
+            f"{folder.root} cannot be read as {reader.name}: {error} Fetch that file again."
+        ) from error
 
 
 def _chosen(records: list[ScanRecord], config: PrepareConfig) -> list[ScanRecord]:
@@ -131,6 +141,7 @@ def _classes(records: list[ScanRecord]) -> tuple[str, ...]:
     for record in records:
         names.update(outline.name for outline in record.annotation.outlines)
         names.update(record.annotation.mask_classes[1:])
+    names.discard(BACKGROUND)
     if len(names) > MAX_CLASSES:
         raise InputError(
             f"the data set outlines {len(names)} classes; a label map holds at most {MAX_CLASSES}."

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from xraysynth.errors import InputError
 from xraysynth.files import whole_file
@@ -129,10 +130,15 @@ def _count(record: ScanRecord, scan: PreparedScan, summary: PrepareSummary) -> N
 
 def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
     """Write what was set aside, even if that is nothing: an old table would mislead."""
-    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
+    with whole_file(path) as partial, _text(partial) as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("path", "reason"))
         writer.writerows(rows)
+
+
+def _text(path: Path) -> TextIO:
+    """Open a text file for names that need not be UTF-8 themselves."""
+    return path.open("w", encoding="utf-8", newline="", errors="backslashreplace")
 
 
 def _nothing(job: Job, summary: PrepareSummary) -> str:

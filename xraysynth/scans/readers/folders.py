@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
@@ -39,11 +39,11 @@ class DataFolder:
         path = self.root / relative
         try:
             real = path.resolve()
-            if not real.is_relative_to(self.real_root):
-                raise ReadError(f"{name} is a link out of the data set's folder; refused.")
             found = real.is_file()
         except (OSError, RuntimeError, ValueError) as error:
             raise ReadError(f"{name!r} cannot be opened ({error}).") from error
+        if not real.is_relative_to(self.real_root):
+            raise ReadError(f"{name} is a link out of the data set's folder; refused.")
         if not found:
             raise ReadError(f"{name} is not there.")
         return path
@@ -71,21 +71,27 @@ class DataFolder:
         Hidden names start with a dot: macOS leaves `._NAME.png` beside every image it copies.
         """
         found = []
-        for place, folders, names in os.walk(self.root / under):
-            folders[:] = [name for name in folders if name[0] != "."]
+        for place, names in self._walk(under):
             prefix = Path(place).relative_to(self.root).as_posix()
             for name in names:
-                if name[0] != "." and name.lower().endswith(tuple(suffixes)):
+                if name.lower().endswith(tuple(suffixes)):
                     found.append(name if prefix == "." else f"{prefix}/{name}")
         return sorted(found)
 
     def any_file(self, under: str = "", suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
         """Tell whether `files` would return anything, without listing them all."""
-        for _, folders, names in os.walk(self.root / under):
-            folders[:] = [name for name in folders if name[0] != "."]
-            if any(name[0] != "." and name.lower().endswith(tuple(suffixes)) for name in names):
+        for _, names in self._walk(under):
+            if any(name.lower().endswith(tuple(suffixes)) for name in names):
                 return True
         return False
+
+    def _walk(self, under: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield every folder below `under` with its files, without hidden ones."""
+        for place, folders, names in os.walk(self.root / under, onerror=_unlistable):
+            folders[:] = [name for name in folders if name[0] != "."]
+            for name in folders:
+                _refuse_link(Path(place) / name)
+            yield place, [name for name in names if name[0] != "."]
 
     def data(self, name: str, limit: int = MAX_TEXT_BYTES) -> bytes:
         """Return the bytes of a file of at most `limit` bytes."""
@@ -135,6 +141,23 @@ class DataFolder:
             )
         except (ElementTree.ParseError, LookupError, ValueError) as error:
             raise ReadError(f"{name} is not readable XML ({error}).") from error
+
+
+def _refuse_link(path: Path) -> None:
+    """Refuse a link to a folder: followed it may lead out, left aside its scans would be lost."""
+    if path.is_symlink():
+        raise InputError(
+            f"{path} is a link to a folder; want a plain folder there: copy it, or prepare "
+            "the folder that it leads to."
+        )
+
+
+def _unlistable(error: OSError) -> None:
+    """Refuse a folder that cannot be listed: its scans would be dropped silently."""
+    if not isinstance(error, FileNotFoundError):
+        raise InputError(
+            f"{error.filename} cannot be listed ({error.strerror}); want a folder that can be read."
+        ) from error
 
 
 class _WithoutDocumentType(ElementTree.TreeBuilder):

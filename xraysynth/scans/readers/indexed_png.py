@@ -26,7 +26,10 @@ def _class_names(folder: DataFolder) -> tuple[str, ...]:
         lines = folder.text("classes.txt").splitlines()
         return tuple(line.strip() for line in lines if line.strip())
     if not folder.has_file("classes.json"):
-        return tuple(["background", *(f"class_{place}" for place in range(1, 255))])
+        raise ReadError(
+            "classes.txt is missing; want the names of the mask's ids there, one a line, "
+            "background first."
+        )
     value = folder.json("classes.json")
     if isinstance(value, list):
         return tuple(str(name) for name in value)
