@@ -132,6 +132,7 @@ def test_the_simulator_labeller_needs_scans() -> None:
 def test_the_rule_reads_materials_from_hue() -> None:
     colours = {
         "background": (250, 250, 248),
+        "bag": (235, 230, 205),
         "organic": (240, 160, 60),
         "mixed": (90, 180, 90),
         "metal": (60, 80, 200),

@@ -1,8 +1,9 @@
 """Material classes read from the pseudo-colour of real scans.
 
 Dual-energy machines show effective atomic number as hue: orange for organic, green for mixed, blue
-for metal, and nearly black where nothing comes through. The rule below is that convention with its
-thresholds as settings. It tells materials, not items.
+for metal, nearly black where nothing comes through, and pale for the thin layers of the bag itself,
+whose hue is mostly noise. The rule below is that convention with its thresholds as settings. It
+tells materials, not items.
 """
 
 from __future__ import annotations
@@ -13,21 +14,25 @@ from pydantic import Field
 from xraysynth.errors import InputError
 from xraysynth.settings import Settings
 
-CLASS_NAMES = ("background", "organic", "mixed", "metal", "dense")
+CLASS_NAMES = ("background", "bag", "organic", "mixed", "metal", "dense")
 
 
 class ColourRule(Settings):
     """Thresholds of the rule; hue in degrees, saturation and value in [0, 1]."""
 
-    background_value: float = Field(0.86, ge=0, le=1)
+    background_value: float = Field(0.92, ge=0, le=1)
     """At least this bright and ..."""
-    background_saturation: float = Field(0.12, ge=0, le=1)
+    background_saturation: float = Field(0.06, ge=0, le=1)
     """... at most this coloured is background."""
-    dense_value: float = Field(0.22, ge=0, le=1)
+    bag_value: float = Field(0.78, ge=0, le=1)
+    """Of the rest, at least this bright and ..."""
+    bag_saturation: float = Field(0.22, ge=0, le=1)
+    """... at most this coloured is the bag."""
+    dense_value: float = Field(0.25, ge=0, le=1)
     """At most this bright is dense, whatever the hue."""
     organic_below_deg: float = Field(65.0, ge=0, le=360)
     """Hues from red up to here are organic."""
-    mixed_below_deg: float = Field(170.0, ge=0, le=360)
+    mixed_below_deg: float = Field(150.0, ge=0, le=360)
     """Hues from there up to here are mixed; the rest, up to violet, is metal."""
     metal_below_deg: float = Field(300.0, ge=0, le=360)
     """Above this, hues are red again: organic."""
@@ -59,6 +64,8 @@ def colour_classes(images: np.ndarray, rule: ColourRule) -> np.ndarray:
     classes[hue < rule.mixed_below_deg] = CLASS_NAMES.index("mixed")
     organic = (hue < rule.organic_below_deg) | (hue >= rule.metal_below_deg)
     classes[organic] = CLASS_NAMES.index("organic")
+    pale = (value >= rule.bag_value) & (saturation <= rule.bag_saturation)
+    classes[pale] = CLASS_NAMES.index("bag")
     bright = (value >= rule.background_value) & (saturation <= rule.background_saturation)
     classes[bright] = CLASS_NAMES.index("background")
     classes[value <= rule.dense_value] = CLASS_NAMES.index("dense")
