@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-# /dev/full takes the place of the file: every write says that the disk is full. HDF5 used to
-# crash when the process ended, so it has to end for the test.
+# /dev/full takes the place of the file: every write says that the disk is full. HDF5 that meets
+# such an error itself crashes when the process ends, so it has to end for the test.
 CODE = """
 import os, sys
 from pathlib import Path
@@ -21,7 +21,7 @@ path, count = Path(sys.argv[1]), int(sys.argv[2])
 try:
     with create_hdf5(path, "scans") as file:
         images = create_dataset(file, "images", (count, 64, 64), "u1")
-        os.dup2(os.open("/dev/full", os.O_RDWR), file.id.get_vfd_handle())
+        os.dup2(os.open("/dev/full", os.O_RDWR), file.target.fileno())
         for index in range(count):
             images[index] = np.random.default_rng(0).integers(0, 255, (64, 64))
 except StorageError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,37 +28,84 @@ def create_hdf5(path: Path, kind: str, version: int = 1) -> Iterator[h5py.File]:
     `complete` is set last: a killed writer otherwise leaves a file that opens
     and reads as zeros.
     """
-    with whole_file(path) as partial:
-        file = h5py.File(partial, "w", libver=LIBVER)
+    with whole_file(path) as partial, _Target(partial) as target:
+        file = h5py.File(target, "w", libver=LIBVER)
+        file.target = target
         try:
             file.attrs["kind"] = kind
             file.attrs["schema_version"] = version
             yield file
             file.attrs["complete"] = True
-            # A full disk shows here, while there still is something that can be given up.
-            file.flush()
-        except BaseException as error:
-            _give_up(file)
-            code = re.search(r"errno = (\d+)", str(error))
-            if code and isinstance(error, (OSError, RuntimeError)):
-                # HDF5 tells it in several lines, and not always as an OSError.
-                raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
-            raise
-        file.close()
+        finally:
+            file.close()
+        target.check()
 
 
-def _give_up(file: h5py.File) -> None:
-    """Close a file whose content does not matter any more, also on a full disk.
+def check_written(file: h5py.File) -> None:
+    """Raise what went wrong with the bytes written so far to a file of `create_hdf5`.
 
-    HDF5 keeps a file open that it cannot flush, tries again when the process ends, and crashes
-    then. So what is left to flush goes to memory instead.
+    Without it the error comes at the end of the block; with it, long work stops early.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the like.
     """
-    if file and hasattr(os, "memfd_create"):
-        nowhere = os.memfd_create("given-up")
-        os.dup2(nowhere, file.id.get_vfd_handle())
-        os.close(nowhere)
-    with suppress(OSError, RuntimeError):
-        file.close()
+    file.target.check()
+
+
+class _Target(io.RawIOBase):
+    """The file below an HDF5 file. Its writes never fail: the first error is kept for `check`.
+
+    HDF5 cannot give up: it keeps what it cannot write, tries again when objects and at last the
+    process end, and then crashes. So it must not learn that a disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def write(self, data: Any) -> int:
+        """Write, or pretend to."""
+        if self._error is None:
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[self._file.write(left) :]
+            except OSError as error:
+                self._error = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size, or pretend to."""
+        if self._error is None:
+            try:
+                self._file.truncate(size)
+            except OSError as error:
+                self._error = error
+        return size or 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read; HDF5 takes what is missing for zeros."""
+        return self._file.readinto(buffer) or 0
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+        super().close()
 
 
 def create_dataset(

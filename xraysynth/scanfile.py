@@ -72,6 +72,7 @@ def write_scans(
             if done == 0:
                 _create(file, batch, count)
             _store(file, batch, done)
+            hdf5.check_written(file)
             for name, rows in loose.items():
                 rows += [] if (found := getattr(batch, name)) is None else [found]
             done += len(batch.images)
