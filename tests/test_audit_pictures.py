@@ -141,7 +141,7 @@ def test_strip_shows_the_scan_untouched_on_the_left_and_numbers_on_the_right() -
     assert shown.shape == (128, 3 * 192 + 4, 3)
     assert (shown[:, :192] == 255).all()
     black = (shown[:, 2 * 194 :] == 0).all(axis=2)
-    assert black.sum() == (plate(1, np.array([213, 0, 0])) == 0).all(axis=2).sum()
+    assert black.sum() == (plate(1, np.array([213, 0, 0]), size=1) == 0).all(axis=2).sum()
 
 
 def test_strips_bear_scans_smaller_than_a_number() -> None:

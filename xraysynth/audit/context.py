@@ -96,7 +96,7 @@ def _cards(results: Results) -> list[dict[str, Any]]:
     again = int(repeated(results.near).sum())
     objects = int(masks.n_objects.sum())
     cards = [
-        _card("samples", whole(count), f"in {len(results.shards.manifest.shards)} shards"),
+        _card("samples", whole(count), f"in {_shards(len(results.shards.manifest.shards))}"),
         _card(
             "classes that occur",
             f"{present} of {len(masks.class_names) - 1}",
@@ -122,6 +122,11 @@ def _cards(results: Results) -> list[dict[str, Any]]:
         matched = int((results.matches.nearest >= 0).sum())
         cards.append(_card("training matches", whole(matched), "perhaps memorised", matched > 0))
     return cards
+
+
+def _shards(count: int) -> str:
+    """Return a number of shards in words."""
+    return "one shard" if count == 1 else f"{count} shards"
 
 
 def _card(label: str, value: str, note: str, warn: bool = False) -> dict[str, Any]:

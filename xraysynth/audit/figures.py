@@ -57,20 +57,20 @@ def sample_figure(source: Source, index: int, config: AuditConfig) -> Figure:
 
 
 def describe_mask(mask: np.ndarray, class_names: Sequence[str]) -> list[str]:
-    """Return the classes of a mask by falling share, background left out.
+    r"""Return the classes of a mask by falling share, background left out.
 
     Examples
     --------
     >>> describe_mask(np.array([[0, 1], [1, 2]]), ["background", "bag", "gun"])
-    ['bag 50.0 %', 'gun 25.0 %']
+    ['bag 50.0\xa0%', 'gun 25.0\xa0%']
     """
     areas = np.bincount(mask.ravel(), minlength=len(class_names))
     order = [
         int(place) for place in np.argsort(-areas, kind="stable") if place > 0 and areas[place]
     ]
-    return [f"{class_names[place]} {100 * areas[place] / mask.size:.1f} %" for place in order] or [
-        "nothing labelled"
-    ]
+    return [
+        f"{class_names[place]} {100 * areas[place] / mask.size:.1f}\u00a0%" for place in order
+    ] or ["nothing labelled"]
 
 
 def scans_figure(source: Source, config: AuditConfig, words: str) -> Figure:

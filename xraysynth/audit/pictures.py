@@ -142,7 +142,7 @@ def contours(
     picture = enlarge(display(image), scale)
     large = enlarge(np.asarray(mask), scale)
     line = _inner_edge(large)
-    if scale > 2:
+    if scale > 1:
         line |= _inner_edge(np.where(line, -1, large.astype(np.int16))) & (large > 0)
     line &= large > 0
     picture[line] = np.asarray(class_colours)[large[line]]

@@ -59,9 +59,10 @@ def number_regions(
     regions = find_regions(label_map, class_ids, max(1, int(label_map.size * SMALLEST_SHARE)))
     regions.sort(key=lambda region: -int(np.count_nonzero(region.inside)))
     hides = np.isin(label_map, class_ids).astype(np.int64)
+    size = max(1, round(min(picture.shape[:2]) / 90))
     cost = hides.repeat(scale, axis=0).repeat(scale, axis=1)
     for region in regions[:LARGEST]:
-        made = plate(region.class_id, colours[region.class_id])
+        made = plate(region.class_id, colours[region.class_id], size)
         height, width = made.shape[:2]
         if height > picture.shape[0] or width > picture.shape[1]:
             return
