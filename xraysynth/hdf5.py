@@ -28,21 +28,34 @@ def create_hdf5(path: Path, kind: str, version: int = 1) -> Iterator[h5py.File]:
     `complete` is set last: a killed writer otherwise leaves a file that opens
     and reads as zeros.
     """
+    with new_hdf5(path) as file:
+        file.attrs["kind"] = kind
+        file.attrs["schema_version"] = version
+        yield file
+        file.attrs["complete"] = True
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Create an HDF5 file without attributes that appears as `path` only when the block succeeds.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the like.
+    """
     with whole_file(path) as partial, _Target(partial) as target:
         file = h5py.File(target, "w", libver=LIBVER)
         file.target = target
         try:
-            file.attrs["kind"] = kind
-            file.attrs["schema_version"] = version
             yield file
-            file.attrs["complete"] = True
         finally:
             file.close()
         target.check()
 
 
 def check_written(file: h5py.File) -> None:
-    """Raise what went wrong with the bytes written so far to a file of `create_hdf5`.
+    """Raise what went wrong with the bytes written so far to a file of `new_hdf5`.
 
     Without it the error comes at the end of the block; with it, long work stops early.
 

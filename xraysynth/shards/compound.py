@@ -15,7 +15,6 @@ import h5py
 import numpy as np
 
 from xraysynth import hdf5, schema
-from xraysynth.files import whole_file
 
 KIND = "tables"
 ROWS_PER_CHUNK = 512
@@ -27,7 +26,7 @@ def create_tables_file(path: Path) -> Iterator[h5py.File]:
 
     Unlike `hdf5.create_hdf5` it stores no boolean attribute: PyTables warns about those.
     """
-    with whole_file(path) as partial, h5py.File(partial, "w", libver=hdf5.LIBVER) as file:
+    with hdf5.new_hdf5(path) as file:
         file.attrs["kind"] = KIND
         file.attrs["schema_version"] = schema.VERSION
         yield file
