@@ -74,7 +74,9 @@ def _add_generate(commands: argparse._SubParsersAction[Parser]) -> None:
         example="xraysynth generate --gan bundled --count 60 --out pictures",
     )
     add_generator(parser)
-    parser.add_argument("--count", type=positive, required=True, metavar="N", help="number of scans")
+    parser.add_argument(
+        "--count", type=positive, required=True, metavar="N", help="number of scans"
+    )
     add_seed(parser)
     add_out(parser, "folder for the pictures")
 

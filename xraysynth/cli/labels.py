@@ -1,4 +1,4 @@
-"""Commands `learn`, `export` and `evaluate`: from one labelled scan to many, and how good they are."""
+"""Commands `learn` and `export`: from one labelled scan to many."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def _add_export(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     add_generator(parser)
     parser.add_argument("--segmenter", required=True, metavar="FILE", help="from learn")
-    parser.add_argument("--count", type=positive, required=True, metavar="N", help="number of scans")
+    parser.add_argument(
+        "--count", type=positive, required=True, metavar="N", help="number of scans"
+    )
     parser.add_argument("--shard-size", type=positive, metavar="K", help="scans a shard")
     add_out(parser, "folder for the shards")
     add_seed(parser)

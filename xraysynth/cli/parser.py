@@ -51,7 +51,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: argparse._SubParsersAction[Parser], name: str, run: Command, *, help: str, example: str
+    commands: argparse._SubParsersAction[Parser],
+    name: str,
+    run: Command,
+    *,
+    help: str,
+    example: str,
 ) -> Parser:
     """Add a command with its one-line help, its example, and the function that runs it."""
     parser = commands.add_parser(

@@ -105,7 +105,9 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
         for stage in pipeline.stages
     ]
     manifest, report = folder / SHARDS / "manifest.json", folder / AUDIT / "report.html"
-    counts = [entry["samples"] for entry in read_json(manifest)["shards"]] if manifest.exists() else []
+    counts = (
+        [entry["samples"] for entry in read_json(manifest)["shards"]] if manifest.exists() else []
+    )
     if as_json:
         show_json({"out": folder, "stages": rows, "samples": sum(counts), "shards": len(counts)})
         return

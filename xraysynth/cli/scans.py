@@ -32,8 +32,12 @@ def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
         example="xraysynth simulate --out scans.h5 --count 2000 --size 64 --workers 2",
     )
     add_out(parser, "HDF5 file to write")
-    parser.add_argument("--count", type=positive, required=True, metavar="N", help="number of scans")
-    parser.add_argument("--size", type=positive, default=64, metavar="PX", help="side in pixels (64)")
+    parser.add_argument(
+        "--count", type=positive, required=True, metavar="N", help="number of scans"
+    )
+    parser.add_argument(
+        "--size", type=positive, default=64, metavar="PX", help="side in pixels (64)"
+    )
     parser.add_argument(
         "--channels", choices=("rgb", "dual"), default="rgb", help="pseudo-colour, or low and high"
     )
@@ -70,7 +74,9 @@ def _add_prepare(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of the data set")
     parser.add_argument("--format", required=True, help="its format, such as sixray or folder")
     add_out(parser, "HDF5 file to write")
-    parser.add_argument("--size", type=positive, default=64, metavar="PX", help="side in pixels (64)")
+    parser.add_argument(
+        "--size", type=positive, default=64, metavar="PX", help="side in pixels (64)"
+    )
     add_workers(parser)
     add_settings(parser)
 
@@ -85,9 +91,7 @@ def prepare(arguments: argparse.Namespace) -> int:
     given = {"size_px": arguments.size, "workers": arguments.workers}
     config = settings_from_mapping(PrepareConfig, with_overrides(given, arguments.set))
     with watched("prepare") as progress:
-        summary = prepare_scans(
-            arguments.source, arguments.format, arguments.out, config, progress
-        )
+        summary = prepare_scans(arguments.source, arguments.format, arguments.out, config, progress)
     say(f"{summary.n_scans} scans: {arguments.out}")
     if summary.n_set_aside:
         say(f"{summary.n_set_aside} set aside, each with its reason: {summary.set_aside_file}")

@@ -9,7 +9,9 @@ from xraysynth.progress import Progress, silent
 BATCH = 16
 
 
-def write_pictures(generator: str, count: int, seed: int, out: Path, progress: Progress = silent) -> Path:
+def write_pictures(
+    generator: str, count: int, seed: int, out: Path, progress: Progress = silent
+) -> Path:
     """Write numbered scans, `scan-00000.png` and so on, and a grid of the first of them.
 
     Parameters

@@ -15,7 +15,7 @@ EXEMPLAR = Path("exemplar")
 SEGMENTER = Path("segmenter.safetensors")
 SHARDS = Path("shards")
 AUDIT = Path("audit")
-EVALUATION = Path("evaluation.json")
+EVALUATION = Path("evaluate/segmenter.json")
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
