@@ -107,7 +107,7 @@ def test_fan_magnifies_along_one_axis_only() -> None:
     sizes = []
     for part in (low, high):
         rows, cols = np.nonzero(FAN.chord(part, (slice(0, 200), slice(0, 200))) > 0)
-        sizes.append((np.ptp(cols) + 1, np.ptp(rows) + 1))
+        sizes.append((int(np.ptp(cols)) + 1, int(np.ptp(rows)) + 1))
     assert sizes == [(60, 40), (30, 40)]
 
 

@@ -1,4 +1,4 @@
-"""Make `xraysynth/scanner/data/tungsten_spectra.csv` with SpekPy (a development tool, not a dependency).
+"""Make `xraysynth/scanner/data/tungsten_spectra.csv` with SpekPy, a development tool.
 
 Run in an environment of its own: `pip install spekpy`, then `python tools/make_spectra.py`.
 The table holds photons per keV (sum 1) behind 3 mm of aluminium, tungsten anode at 20 degrees.

@@ -1,4 +1,4 @@
-"""Bags with known contents: config (ranges) -> draw (what was chosen) -> apply (pixels and truth)."""
+"""Bags of known contents: config (ranges) -> draw (what was chosen) -> apply (pixels, truth)."""
 
 from xraysynth.baggage.config import SimulationConfig
 from xraysynth.baggage.draw import PlacedItem, ScanDraw, draw_scan

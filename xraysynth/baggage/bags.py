@@ -39,7 +39,7 @@ def band(
 
 def lining(rng: np.random.Generator, half: tuple[float, float, float], z: float) -> Part:
     """Return the wrinkled cloth that lines a bag."""
-    return Part(shape=Cloth(half, waves(rng, 6, 9.0)), material="cotton", at=(0, 0, z))
+    return Part(shape=Cloth(half, waves(rng, 6, 9.0)), material="nylon", at=(0, 0, z))
 
 
 @register("hard_case", "bag")
@@ -51,12 +51,12 @@ def hard_case(rng: np.random.Generator) -> Item:
     parts.append(
         band((wide - 6, high - 6), 45, (rng.uniform(5, 8), rng.uniform(4, 9)), "aluminium", 0.0)
     )
-    parts.append(lining(rng, (wide * 0.46, high * 0.46, 7.0), 8 - deep / 2))
+    parts.append(lining(rng, (wide * 0.46, high * 0.46, 1.5), deep / 2 - 6))
     gap = high * rng.uniform(0.16, 0.26)
     for side in (-1, 1):
         y = side * gap
         # A rail is a channel: seen through its flat side it is one strip of a few millimetres.
-        parts.append(box((wide * 0.86, 24, 3.5), "aluminium", (0, y, -deep / 2 + 12), "air"))
+        parts.append(box((wide * 0.86, 24, 3.5), "aluminium", (0, y, -deep / 2 + 6), "air"))
         corner = (wide / 2 + 14, side * high * 0.36, -deep / 2 + 20)
         parts.append(disc(22, 18, "rubber", corner))
         parts.append(disc(5, 20, "steel", corner, "rubber"))
@@ -80,12 +80,12 @@ def soft_bag(rng: np.random.Generator) -> Item:
             band(size, radius, (rng.uniform(4.5, 6), rng.uniform(0.8, 1.6)), "steel", z * deep)
         )
     parts.append(band((wide - 2, high - 2), radius, (5, 4), "nylon", 0.0))
-    parts.append(box((wide * 0.8, high * 0.7, 2.5), "polyethylene", (0, 0, -deep / 2 + 6), "air"))
-    parts.append(lining(rng, (wide * 0.48, high * 0.48, 9.0), 10 - deep / 2))
+    parts.append(box((wide * 0.8, high * 0.7, 2.5), "polyethylene", (0, 0, -deep / 2 + 4), "air"))
+    parts.append(lining(rng, (wide * 0.48, high * 0.48, 2.0), deep / 2 - 6))
     for _ in range(int(rng.integers(2, 5))):
         angle = rng.uniform(0, 2 * np.pi)
         at = (0.5 * wide * np.cos(angle), 0.5 * high * np.sin(angle), rng.uniform(-20, 20))
-        parts.append(rod(22, 3.2, "zinc", at, yaw_deg=float(rng.uniform(0, 180))))
+        parts.append(rod((22, 3.2), "zinc", at, yaw_deg=float(rng.uniform(0, 180))))
     reach, loop = rng.uniform(120, 170), rng.uniform(40, 60)
     handle = [rounded(reach, loop * 2, loop), rounded(reach - 24, loop * 2 - 24, loop)]
     parts.append(plate(handle, 8, "nylon", (0, -high / 2 - loop * 0.3, 0)))

@@ -45,7 +45,7 @@ def laptop(rng: np.random.Generator) -> Item:
         disc(high * 0.09, 5, "steel", (wide * 0.33, high * 0.25, 0), "aluminium"),
         disc(high * 0.1, 5, "copper", (wide * 0.3, -high * 0.28, 0), "air"),
         disc(high * 0.085, 5, "air", (wide * 0.3, -high * 0.28, 0), "copper"),
-        rod(wide * 0.8, 2.2, "steel", (0, -high * 0.47, 0), "air"),
+        rod((wide * 0.8, 2.2), "steel", (0, -high * 0.47, 0), "air"),
     ]
     cells = int(rng.integers(3, 5))
     for index in range(cells):
@@ -103,8 +103,8 @@ def bottle(rng: np.random.Generator) -> Item:
     liquid = str(rng.choice(["water", "water", "ethanol", "cream"]))
     neck = radius * 0.36
     parts = [
-        rod(long, radius, wall_material),
-        rod(long - 2 * wall, radius - wall, liquid, replaces=wall_material),
+        rod((long, radius), wall_material),
+        rod((long - 2 * wall, radius - wall), liquid, replaces=wall_material),
     ]
     turned = turn(0, 90)
     shoulder = Cylinder(neck, 16)
@@ -113,14 +113,14 @@ def bottle(rng: np.random.Generator) -> Item:
     inner = Cylinder(neck - wall, 16)
     parts.append(Part(shape=inner, material=liquid, replaces=wall_material, at=at, rotation=turned))
     lid = "polypropylene" if wall_material == "pet" else "aluminium"
-    parts.append(rod(16, neck + 1.5, lid, (long / 2 + 40, 0, 0)))
+    parts.append(rod((16, neck + 1.5), lid, (long / 2 + 40, 0, 0)))
     return Item(name="bottle", class_name="liquid", material=liquid, parts=tuple(parts))
 
 
 @register("clothes", "clutter")
 def clothes(rng: np.random.Generator) -> Item:
     """Return folded clothes: a heap of uneven height, with a zip or buttons."""
-    size = (rng.uniform(90, 170), rng.uniform(70, 130), rng.uniform(18, 45))
+    size = (rng.uniform(80, 160), rng.uniform(65, 125), rng.uniform(9, 26))
     parts = [Part(shape=Cloth(size, waves(rng, 8, 4.5)), material="cotton")]
     if rng.random() < 0.4:
         parts.append(
@@ -212,16 +212,11 @@ def can(rng: np.random.Generator) -> Item:
     long, radius = vary(rng, 118), vary(rng, 33)
     wall_material, wall = ("aluminium", 0.25) if rng.random() < 0.5 else ("steel", 0.3)
     parts = (
-        rod(long, radius, wall_material),
-        rod(long - 1.0, radius - wall, "water", replaces=wall_material),
-        disc_end(long, radius, wall_material),
+        rod((long, radius), wall_material),
+        rod((long - 1.0, radius - wall), "water", replaces=wall_material),
+        rod((3, radius), wall_material, (long / 2 + 1.5, 0, 0)),
     )
     return Item(name="can", class_name="liquid", material="water", parts=parts)
-
-
-def disc_end(long: float, radius: float, material: str) -> Part:
-    """Return the rim at the top of a can."""
-    return rod(3, radius, material, (long / 2 + 1.5, 0, 0))
 
 
 @register("umbrella", "clutter")
@@ -229,15 +224,15 @@ def umbrella(rng: np.random.Generator) -> Item:
     """Return a folded umbrella: shaft, eight ribs, handle, cloth."""
     long = vary(rng, 260)
     parts = [
-        rod(long * 0.75, 23, "cotton", (long * 0.1, 0, 0)),
-        rod(long * 0.98, 4.5, "steel", replaces="cotton"),
-        rod(long * 0.97, 3.6, "air", replaces="steel"),
-        rod(long * 0.2, 16, str(rng.choice(["abs", "wood"])), (-long * 0.4, 0, 0)),
+        rod((long * 0.75, 23), "cotton", (long * 0.1, 0, 0)),
+        rod((long * 0.98, 4.5), "steel", replaces="cotton"),
+        rod((long * 0.97, 3.6), "air", replaces="steel"),
+        rod((long * 0.2, 16), str(rng.choice(["abs", "wood"])), (-long * 0.4, 0, 0)),
     ]
     for index in range(8):
         angle = np.pi / 4 * index + 0.2
         at = (long * 0.1, 14 * np.cos(angle), 14 * np.sin(angle))
-        parts.append(rod(long * 0.7, 1.3, "steel", at, "cotton", float(rng.normal(0, 0.8))))
+        parts.append(rod((long * 0.7, 1.3), "steel", at, "cotton", float(rng.normal(0, 0.8))))
     return Item(name="umbrella", class_name="metal", material="steel", parts=tuple(parts))
 
 
@@ -253,7 +248,7 @@ def cosmetics(rng: np.random.Generator) -> Item:
         long = vary(rng, 120)
         parts = (
             Part(shape=Ellipsoid((long / 2, 24, 14)), material="cream"),
-            rod(22, 10, "polypropylene", (long / 2 + 9, 0, 0)),
+            rod((22, 10), "polypropylene", (long / 2 + 9, 0, 0)),
         )
     return Item(name="cosmetics", class_name="liquid", material="cream", parts=parts)
 

@@ -35,9 +35,9 @@ class SimulationConfig(Settings):
     palette: str = "standard"
     """Palette of the pseudo-colour, or "any" to draw one for each scan."""
     tilt_deg: float = Field(12.0, ge=0, le=90)
-    """Spread (standard deviation) of an item's tilt out of the belt's plane, in degrees."""
+    """Spread (standard deviation) of a small item's tilt out of the plane; long ones tilt less."""
     source_mm: float = Field(900.0, ge=0)
-    """Distance from source to the middle of the bag in mm; 0 for parallel rays, else at least 400."""
+    """Source to the middle of the bag, in mm; 0 for parallel rays, else at least 400."""
     voltage_kvp: Literal[140, 160] = 160
     """Tube voltage."""
     noise: bool = True
@@ -92,7 +92,7 @@ class SimulationConfig(Settings):
     def _check_enough(self) -> SimulationConfig:
         if self.threats[1] > len(self.threat_classes):
             raise ValueError(
-                f"threats asks for up to {self.threats[1]} of different classes, but threat_classes "
+                f"threats asks for up to {self.threats[1]} different classes, but threat_classes "
                 f"names {len(self.threat_classes)}; name more or ask for fewer"
             )
         if self.clutter[1] and not self.clutter_kinds:

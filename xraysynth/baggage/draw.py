@@ -16,6 +16,10 @@ from xraysynth.scanner.projection import Part, View, turn
 
 COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
 """How much likelier some harmless items are than the others."""
+FREE_ATTEMPTS, ATTEMPTS = 2, 6
+"""How often an item is dropped at any angle, and how often in all, before it is left out."""
+TILTED_MM = 60.0
+"""Items that reach further from their middle tilt less, in proportion."""
 MARGIN = 1.05
 """Field of view over the extent of the bag."""
 
@@ -92,11 +96,10 @@ def draw_scan(config: SimulationConfig, seed: int, index: int) -> ScanDraw:
         lain = _drop(item, space, config.tilt_deg, rng)
         if lain is not None:
             placed.append(lain)
-    reach = np.abs(bag.item.extent(turn(bag_yaw))[:, :2]).max()
     palette = _one(rng, tuple(palettes())) if config.palette == ANY_PALETTE else config.palette
     view = View(
         size_px=config.size_px * config.supersample,
-        field_mm=float(2 * reach * MARGIN),
+        field_mm=2 * MARGIN * bag.item.reach_mm(turn(bag_yaw)),
         source_mm=config.source_mm,
     )
     return ScanDraw(
@@ -127,16 +130,19 @@ def _clutter(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
     """Return the harmless items."""
     count = int(rng.integers(config.clutter[0], config.clutter[1] + 1))
     weights = np.array([COMMON.get(kind, 1.0) for kind in config.clutter_kinds])
-    chosen = rng.choice(len(weights), count, p=weights / weights.sum()) if count else []
+    chosen = rng.choice(len(weights), count, p=weights / weights.sum()) if count else np.zeros(0)
     return [build(config.clutter_kinds[int(index)], rng) for index in chosen]
 
 
 def _drop(item: Item, space: Space, tilt_deg: float, rng: np.random.Generator) -> PlacedItem | None:
-    """Drop an item into the bag, flat if it does not fit tilted; None if it does not fit at all."""
-    for spread in (tilt_deg, tilt_deg / 4, 0.0):
-        yaw, flip = float(rng.uniform(0, 360)), float(rng.choice([0.0, 180.0]))
-        pitch, roll = np.clip(rng.normal(0, spread, 2), -40, 40)
-        angles = (yaw, float(pitch), float(roll) + flip)
+    """Drop an item into the bag, flat and square if it does not fit tilted; None if not at all."""
+    # Long things lie flatter than short ones.
+    spread_deg = tilt_deg * min(1.0, TILTED_MM / item.reach_mm(turn()))
+    for attempt in range(ATTEMPTS):
+        free = attempt < FREE_ATTEMPTS
+        yaw = rng.uniform(0, 360) if free else 90 * rng.integers(4) + rng.normal(0, 5)
+        pitch, roll = np.clip(rng.normal(0, spread_deg / 3**attempt if free else 0.0, 2), -40, 40)
+        angles = (float(yaw), float(pitch), float(roll + 180 * rng.integers(2)))
         at = space.find(item, turn(*angles), rng)
         if at is not None:
             return place(item, angles, at)

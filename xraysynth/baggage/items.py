@@ -33,12 +33,16 @@ class Item:
         bounds = np.array([part.shape.bounds for part in self.parts], dtype=np.float32)
         return centres, np.array([part.rotation for part in self.parts]), bounds
 
-    def extent(self, rotation: np.ndarray) -> Float[np.ndarray, "2 3"]:
-        """Return lowest and highest coordinates in mm once the item is turned."""
+    def spans(self, rotation: np.ndarray) -> Float[np.ndarray, "2 part 3"]:
+        """Return lowest and highest coordinates in mm of every part, once the item is turned."""
         centres, rotations, bounds = self.solids
         middle = centres @ rotation.T
         reach = np.einsum("pij,pj->pi", np.abs(rotation @ rotations), bounds)
-        return np.stack([(middle - reach).min(axis=0), (middle + reach).max(axis=0)])
+        return np.stack([middle - reach, middle + reach])
+
+    def reach_mm(self, rotation: np.ndarray) -> float:
+        """Return how far the turned item reaches from its origin along x or y."""
+        return float(np.abs(self.spans(rotation)[..., :2]).max())
 
 
 Point = tuple[float, float, float]
@@ -105,16 +109,15 @@ def plate(
 
 
 def rod(
-    length: float,
-    radius: float,
+    size: tuple[float, float],
     material: str,
     at: Point = (0, 0, 0),
     replaces: str | None = None,
     yaw_deg: float = 0.0,
 ) -> Part:
-    """Return a cylinder that lies along x, or along the given direction in the plane."""
+    """Return a cylinder of `size` = (length, radius) along x, or along a direction in the plane."""
     return Part(
-        shape=Cylinder(radius, length / 2),
+        shape=Cylinder(size[1], size[0] / 2),
         material=material,
         at=at,
         replaces=replaces,

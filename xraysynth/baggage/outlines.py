@@ -13,7 +13,9 @@ Outline = Float[np.ndarray, "point 2"]
 def circle(radius: float, n_points: int = 20, radius_y: float | None = None) -> Outline:
     """Return a circle, or an ellipse if `radius_y` is given."""
     angle = 2 * np.pi * np.arange(n_points) / n_points
-    return np.stack([radius * np.cos(angle), (radius_y or radius) * np.sin(angle)], axis=1)
+    return np.asarray(
+        np.stack([radius * np.cos(angle), (radius_y or radius) * np.sin(angle)], axis=1)
+    )
 
 
 def rectangle(width: float, height: float, at: tuple[float, float] = (0.0, 0.0)) -> Outline:

@@ -1,4 +1,4 @@
-"""From a draw to pixels and their exact truth. No chance in here: the noise's seed is in the draw."""
+"""From a draw to pixels and their exact truth; no chance: the noise's seed is in the draw."""
 
 from __future__ import annotations
 
@@ -155,11 +155,10 @@ def _detect(canvas: _Canvas, draw: ScanDraw, config: SimulationConfig) -> np.nda
     crossed = np.flatnonzero(thickness.any(axis=0))
     clean = np.ones((2, size * size), dtype=np.float32)
     clean[:, crossed] = transmission(thickness[:, crossed], canvas.names, config.voltage_kvp)
-    clean = clean.reshape(2, size, size)
+    picture = clean.reshape(2, size, size)
     if not config.noise:
-        return clean
-    rng = stream(draw.noise_seed, "detector")
-    return expose(clean, draw.view.pitch_mm, rng)
+        return picture
+    return expose(picture, draw.view.pitch_mm, stream(draw.noise_seed, "detector"))
 
 
 def _truth(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xraysynth import scanfile, schema
+from xraysynth import __version__, scanfile, schema
 from xraysynth.baggage.config import SimulationConfig
 from xraysynth.baggage.draw import draw_scan
 from xraysynth.baggage.render import SimulatedScan, apply_scan
@@ -20,11 +20,11 @@ from xraysynth.processes import worker_pool
 from xraysynth.progress import Progress, silent
 from xraysynth.scanfile import ScanBatch
 
-PART_SIZE = 256
-"""Scans a part file: what a killed run loses at most, for each worker."""
+PART_SIZES = (16, 256)
+"""Fewest and most scans of a part file: what a killed run loses at most, for each worker."""
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by whom)
     config: SimulationConfig,
     count: int,
     seed: int,
@@ -63,17 +63,18 @@ def simulate(
     _check(count, seed, workers)
     out = Path(out)
     folder = out.with_name(f".{out.name}.parts") / _settings_hash(config, count, seed)
-    starts = range(0, count, PART_SIZE)
-    missing = [start for start in starts if not _is_whole(_part(folder, start))]
-    done = count - sum(min(PART_SIZE, count - start) for start in missing)
+    size = part_size(count)
+    starts = range(0, count, size)
+    missing = [start for start in starts if not _is_whole(_part(folder, start // size))]
+    done = count - sum(min(size, count - start) for start in missing)
     progress(done, count, "")
     for start in _make_parts(config, missing, (count, seed, folder), workers):
-        done += min(PART_SIZE, count - start)
+        done += min(size, count - start)
         progress(done, count, "")
     attributes = {"settings": config.model_dump(mode="json"), "seed": seed}
     scanfile.write_scans(
         out,
-        _merged([_part(folder, start) for start in starts]),
+        _merged([_part(folder, start // size) for start in starts]),
         count=count,
         classes=schema.class_names(),
         attributes=attributes,
@@ -91,13 +92,18 @@ def _check(count: int, seed: int, workers: int) -> None:
 
 def _settings_hash(config: SimulationConfig, count: int, seed: int) -> str:
     """Return a short name for what makes the parts."""
-    text = json.dumps([config.model_dump(mode="json"), count, seed, PART_SIZE], sort_keys=True)
+    text = json.dumps([config.model_dump(mode="json"), count, seed, __version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _part(folder: Path, start: int) -> Path:
-    """Return the file of the part that begins with scan `start`."""
-    return folder / f"part-{start // PART_SIZE:05d}.h5"
+def part_size(count: int) -> int:
+    """Return the number of scans in each part but the last: about 32 parts of a small file."""
+    return int(np.clip(-(-count // 32), *PART_SIZES))
+
+
+def _part(folder: Path, number: int) -> Path:
+    """Return the file of a part."""
+    return folder / f"part-{number:05d}.h5"
 
 
 def _is_whole(path: Path) -> bool:
@@ -113,7 +119,10 @@ def _make_parts(
     config: SimulationConfig, missing: list[int], run: tuple[int, int, Path], workers: int
 ) -> Iterator[int]:
     """Make the missing parts, yielding each one's start when it is done."""
-    if not missing:
+    if workers == 1 or len(missing) < 2:
+        for start in missing:
+            _make_part(config, start, run)
+            yield start
         return
     with worker_pool(min(workers, len(missing))) as pool:
         futures = {pool.submit(_make_part, config, start, run): start for start in missing}
@@ -125,10 +134,11 @@ def _make_parts(
 def _make_part(config: SimulationConfig, start: int, run: tuple[int, int, Path]) -> None:
     """Simulate the scans of one part and write them."""
     count, seed, folder = run
-    stop = min(start + PART_SIZE, count)
+    size = part_size(count)
+    stop = min(start + size, count)
     batch = simulate_batch(config, seed, range(start, stop))
     scanfile.write_scans(
-        _part(folder, start),
+        _part(folder, start // size),
         iter([batch]),
         count=stop - start,
         classes=schema.class_names(),

@@ -21,8 +21,8 @@ def gun(rng: np.random.Generator) -> Item:
     parts = [
         box((length, 27 * k, 24), "steel", (0, top + 13.5 * k, 0)),
         box((length * 0.93, 20 * k, 18.5), "air", (0, top + 13.5 * k, 0), "steel"),
-        rod(length * 0.92, 7.5, "steel", (0, bore, 0), "air"),
-        rod(length * 0.92, 4.5, "air", (0, bore, 0), "steel"),
+        rod((length * 0.92, 7.5), "steel", (0, bore, 0), "air"),
+        rod((length * 0.92, 4.5), "air", (0, bore, 0), "steel"),
         box((length * 0.3, 19 * k, 18), "steel", (-half * 0.55, top + 13.5 * k, 0), "air"),
         box((length * 0.27, 14 * k, 13), "air", (-half * 0.55, top + 13.5 * k, 0), "steel"),
         box((6, 5, 5), "steel", (half * 0.9, top - 2.5, 0)),
@@ -45,7 +45,7 @@ def _frame(sizes: tuple[float, float, float], material: str) -> list[Part]:
         box((length * 0.78, 16 * k, 22), material, (shift, top + 35 * k, 0)),
         box((length * 0.72, 11 * k, 22 - wall), "air", (shift, top + 35 * k, 0), material),
         box((length * 0.6, 3 * k, 10), "steel", (shift, top + 31 * k, 0), "air"),
-        rod(length * 0.45, 3.0, "steel", (length * 0.05, top + 36 * k, 0), "air"),
+        rod((length * 0.45, 3.0), "steel", (length * 0.05, top + 36 * k, 0), "air"),
         plate([rounded(48 * k, 31 * k, 11, 4), rounded(38 * k, 21 * k, 8, 4)], 9, solid, guard),
         box((4.5, 17 * k, 6), "steel", (guard[0] - 4, guard[1] - 2 * k, 0), turn_deg=(15, 0, 0)),
     ]
@@ -69,10 +69,10 @@ def _grip(
     parts.append(box(inner, "air", centre, "steel", lean))
     for index in range(int(rng.integers(3, 8))):
         case = along(9 + index * 11.0)
-        parts.append(rod(magazine[0] * 0.62, 4.6, "brass", case, "air", lean_deg))
-        parts.append(rod(magazine[0] * 0.6, 4.0, "air", case, "brass", lean_deg))
+        parts.append(rod((magazine[0] * 0.62, 4.6), "brass", case, "air", lean_deg))
+        parts.append(rod((magazine[0] * 0.6, 4.0), "air", case, "brass", lean_deg))
         bullet = (case[0] + magazine[0] * 0.3, case[1] + magazine[0] * 0.05, 0.0)
-        parts.append(rod(magazine[0] * 0.2, 4.4, "lead", bullet, "air", lean_deg))
+        parts.append(rod((magazine[0] * 0.2, 4.4), "lead", bullet, "air", lean_deg))
     return parts
 
 

@@ -1,0 +1,1 @@
+"""The X-ray scanner: materials, beam, rays, detector, pseudo-colour. Needs numpy, not torch."""

@@ -46,7 +46,7 @@ class Prism:
         return self._bounds
 
     @property
-    def faces(self) -> tuple[Float[np.ndarray, "2 3"], Float[np.ndarray, "2"]]:
+    def faces(self) -> tuple[Float[np.ndarray, "2 3"], Float[np.ndarray, 2]]:
         """Normals and offsets of the two faces."""
         x, y = self.slope
         normals = np.array([[-x, -y, 1], [-x, -y, -1]], dtype=np.float32)

@@ -16,7 +16,7 @@ IDENTITY = np.eye(3, dtype=np.float32)
 
 
 def turn(yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.ndarray:
-    """Return the rotation by roll about x, then pitch about y, then yaw about z (in the picture)."""
+    """Return the rotation by roll about x, then pitch about y, then yaw in the picture."""
     yaw, pitch, roll = (math.radians(angle) for angle in (yaw_deg, pitch_deg, roll_deg))
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     cr, sr = math.cos(roll), math.sin(roll)

@@ -25,7 +25,7 @@ class Rays:
 
     start: Float[np.ndarray, "3 col"]
     """Origins where y = 0."""
-    step: Float[np.ndarray, "3"]
+    step: Float[np.ndarray, 3]
     """How the origin moves for each mm of y."""
     y: Float[np.ndarray, "row 1"]
     direction: Float[np.ndarray, "3 col"]
