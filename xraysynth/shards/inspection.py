@@ -1,30 +1,22 @@
 """Look into one shard that may be anything: damaged, hostile, or no shard at all.
 
-HDF5 itself may crash on random bytes. So `inspect_apart` looks at a file whose hash is wrong in a
-process of its own, with bounded memory and time, and a crash becomes a finding.
+HDF5 itself may crash or never return on such bytes: `apart` runs this in a process of its own.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
-import xraysynth
 from xraysynth import hdf5, schema
 from xraysynth.errors import DamagedError, SchemaError
 from xraysynth.shards import compound, shardfile
 from xraysynth.shards.describe import describe
 from xraysynth.shards.findings import Finding, from_error
-from xraysynth.shards.manifest import Manifest, ShardEntry, parse_manifest
+from xraysynth.shards.manifest import Manifest, ShardEntry
 from xraysynth.shards.regions import object_rows
 from xraysynth.shards.samples import ARRAYS, SampleArrays, ShardSamples, own_class_overlaps
 from xraysynth.shards.tables import ClassCounts
@@ -33,7 +25,6 @@ MOST_NAMED = 5
 """Damaged samples that are named one by one, a data set; the others are counted."""
 LARGEST_SAMPLE_BYTES = 2**30
 BLOCK_BYTES = 2**26
-APART_BYTES = 8 * 2**30
 NOT_MEASURED = ("phash", "flagged", "flag_reason", "truncation_psi")
 """Columns that another machine, or an export of its own mind, may fill in otherwise."""
 
@@ -208,54 +199,8 @@ def disagreeing_columns(
     return [name for name in columns if not _same(found[name], wanted[name])]
 
 
-def inspect_apart(folder: Path, name: str) -> list[Finding]:
-    """Inspect a shard in a process of its own, and return what is wrong with it."""
-    package = str(Path(xraysynth.__file__).parents[1])
-    places = [package, os.environ.get("PYTHONPATH", "")]
-    path = os.pathsep.join(place for place in places if place)
-    seconds = 120 + (folder / name).stat().st_size / 2**20
-    # -P: a `numpy.py` in the current folder, which may be the hostile one, is not imported.
-    command = [sys.executable, "-P", "-m", "xraysynth.shards.inspection", str(folder), name]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            timeout=seconds,
-            env={**os.environ, "PYTHONPATH": path},
-            check=True,
-        )
-        return [Finding(**finding) for finding in json.loads(done.stdout)]
-    except subprocess.TimeoutExpired:
-        text = f"could not be read within {seconds:.0f} s"
-    except (subprocess.CalledProcessError, ValueError, TypeError) as error:
-        text = f"cannot be read: trying to ended the process ({error})"
-    return [Finding(code="shard-hdf5", file=name, message=text[:300])]
-
-
 def _same(found: np.ndarray, wanted: np.ndarray) -> bool:
     """Tell whether two columns agree."""
     if wanted.dtype.kind == "f":
         return np.allclose(found, wanted, rtol=0, atol=1e-4)
     return np.array_equal(found, wanted)
-
-
-def inspect(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Inspect a shard in this process, and return what is wrong with it as JSON can hold it."""
-    manifest, findings = parse_manifest(folder)
-    for entry in manifest.shards if manifest else []:
-        if entry.name == name and manifest:
-            inspection = Inspection(folder / name, manifest, entry)
-            inspection.run()
-            findings = inspection.findings
-    return [vars(finding) for finding in findings]
-
-
-def _main(folder: Path, name: str) -> None:
-    """Inspect a shard with bounded memory; the process may die of it."""
-    resource.setrlimit(resource.RLIMIT_AS, (APART_BYTES, APART_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.stdout.write(json.dumps(inspect(folder, name)))
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]), sys.argv[2])

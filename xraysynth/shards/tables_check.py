@@ -19,12 +19,10 @@ from xraysynth.shards.tables import NAMES, ClassCounts
 
 
 @contextmanager
-def open_tables(
-    folder: Path, state: Finding | None, findings: list[Finding]
-) -> Iterator[h5py.File | None]:
+def open_tables(folder: Path, usable: bool, findings: list[Finding]) -> Iterator[h5py.File | None]:
     """Yield `tables.h5` open, or None after noting why it cannot be compared."""
     file = None
-    if state is None:
+    if usable:
         try:
             file = h5py.File(folder / TABLES, "r")
             for name in NAMES:

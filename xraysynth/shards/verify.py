@@ -10,10 +10,9 @@ from xraysynth.errors import DamagedError
 from xraysynth.files import sha256_file
 from xraysynth.progress import Progress, silent
 from xraysynth.shards import manifest as manifests
+from xraysynth.shards.apart import check_apart
 from xraysynth.shards.findings import Finding
-from xraysynth.shards.inspection import Inspection, inspect_apart
-from xraysynth.shards.manifest import TABLES, Manifest
-from xraysynth.shards.tables_check import TablesCheck, open_tables
+from xraysynth.shards.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,8 @@ def verify(folder: Path, progress: Progress = silent) -> VerifyReport:
     Manifest, SHA-256 of every file, checksum of every chunk, types and shapes, class ids, the bit
     of a pixel's own class, metadata against arrays and `data_schema/`, tables against shards,
     double sample_ids, missing and extra files. Nothing outside `folder` is read, whatever links or
-    paths the files hold.
+    paths the files hold; HDF5 opens them in another process, because some bytes crash it or make
+    it run forever.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def verify(folder: Path, progress: Progress = silent) -> VerifyReport:
     if manifest is None:
         return VerifyReport(folder=str(folder), findings=findings)
     checks = [*findings, *_extra_files(folder, manifest)]
-    states = {name: _file_finding(folder, name, sha) for name, sha in manifest.hashes().items()}
-    checks += [finding for finding in states.values() if finding]
-    checks += _check_contents(folder, manifest, states, progress)
+    found = [_file_finding(folder, name, sha) for name, sha in manifest.hashes().items()]
+    faulty = [finding for finding in found if finding]
+    checks += faulty + check_apart(folder, manifest, faulty, progress)
     return VerifyReport(
         folder=str(folder),
         findings=checks,
@@ -108,24 +108,3 @@ def _file_finding(folder: Path, name: str, sha256: str) -> Finding | None:
         text = f"its bytes were changed: SHA-256 is {found}, {sha256} was written"
         return Finding(code="file-hash", file=name, message=text)
     return None
-
-
-def _check_contents(
-    folder: Path, manifest: Manifest, states: dict[str, Finding | None], progress: Progress
-) -> list[Finding]:
-    """Return what is wrong inside the shards, and between shards and tables."""
-    findings: list[Finding] = []
-    check = TablesCheck(manifest)
-    with open_tables(folder, states[TABLES], findings) as tables:
-        for number, entry in enumerate(manifest.shards):
-            state, contents = states[entry.name], None
-            if state is None:
-                inspection = Inspection(folder / entry.name, manifest, entry)
-                contents = inspection.run()
-                findings += inspection.findings
-            elif state.code == "file-hash":
-                findings += inspect_apart(folder, entry.name)
-            findings += check.shard(tables, entry.samples, contents)
-            progress(number + 1, len(manifest.shards), entry.name)
-        findings += check.whole(tables)
-    return findings
