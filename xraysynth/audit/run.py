@@ -58,7 +58,6 @@ def audit(  # noqa: PLR0913 - what to read, where to write, then settings
     out: Path,
     config: AuditConfig | None = None,
     scans: Path | None = None,
-    *,
     facts: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> AuditSummary:
