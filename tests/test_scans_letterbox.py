@@ -25,6 +25,7 @@ from xraysynth.scans.readers.runs import mask_of, runs_of
 
 SIDES = st.integers(1, 300)
 FRAMES = st.integers(8, 64)
+CALM = settings(max_examples=50, deadline=None)
 
 
 def test_area_average_agrees_with_scikit_image() -> None:
@@ -39,6 +40,7 @@ def test_enlarging_agrees_with_scikit_image() -> None:
     np.testing.assert_allclose(resample(image, 31, 20), wanted, atol=1e-9)
 
 
+@CALM
 @given(width=SIDES, height=SIDES, out_width=FRAMES, out_height=FRAMES)
 def test_content_keeps_the_aspect_to_within_a_pixel(
     width: int, height: int, out_width: int, out_height: int
@@ -50,6 +52,7 @@ def test_content_keeps_the_aspect_to_within_a_pixel(
     assert content.width == out_width or content.height == out_height
 
 
+@CALM
 @given(width=SIDES, height=SIDES, out_width=FRAMES, out_height=FRAMES)
 def test_content_lies_centred_inside_the_frame(
     width: int, height: int, out_width: int, out_height: int
@@ -63,7 +66,7 @@ def test_content_lies_centred_inside_the_frame(
     assert 0 <= below - content.y <= 1
 
 
-@settings(max_examples=50)
+@CALM
 @given(width=SIDES, height=SIDES, value=st.integers(0, 65535), side=FRAMES)
 def test_a_constant_scan_stays_constant(width: int, height: int, value: int, side: int) -> None:
     image = np.full((height, width, 2), value, np.uint16)
@@ -71,7 +74,7 @@ def test_a_constant_scan_stays_constant(width: int, height: int, value: int, sid
     assert (to_integers(framed, 16, 16) == value).all()
 
 
-@settings(max_examples=50)
+@CALM
 @given(n_old=st.integers(1, 500), n_new=st.integers(1, 100))
 def test_area_weights_share_out_every_old_pixel(n_old: int, n_new: int) -> None:
     weights = area_weights(n_old, min(n_new, n_old)).toarray()
@@ -106,6 +109,7 @@ def test_full_scale_stays_full_scale(value: int, from_bits: int, to_bits: int, w
     assert to_integers(np.array([float(value)]), from_bits, to_bits).tolist() == [wanted]
 
 
+@CALM
 @given(
     x=st.tuples(st.floats(-50, 350), st.floats(-50, 350)),
     y=st.tuples(st.floats(-50, 250), st.floats(-50, 250)),
@@ -145,6 +149,7 @@ def test_label_map_takes_the_class_that_covers_most() -> None:
     assert letterbox_labels(labels, (2, 2), Content(0, 0, 2, 2)).tolist() == [[7, 7], [0, 0]]
 
 
+@CALM
 @given(st.integers(1, 12), st.integers(1, 9), st.data())
 def test_run_lengths_round_trip_through_the_compressed_text(
     width: int, height: int, data: st.DataObject

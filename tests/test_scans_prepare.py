@@ -290,6 +290,26 @@ def test_an_earlier_file_survives_a_run_without_any_usable_scan(bags: Path, out:
     assert len(set_aside(out)) == 5
 
 
+def test_an_interrupted_run_leaves_the_earlier_file_and_can_be_repeated(
+    bags: Path, out: Path
+) -> None:
+    run(bags, "folder", out)
+    before = out.read_bytes()
+    save(bags / "new.png", seed=9)
+
+    def stop(done: int, total: int, note: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(bags, "folder", out, SMALL, stop)
+    assert out.read_bytes() == before
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "scans.h5",
+        "scans.set_aside.csv",
+    ]
+    assert run(bags, "folder", out).n_scans == 6
+
+
 @pytest.mark.parametrize(
     ("build", "format", "message"),
     [

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+STRIP_VALUES = 2**19
+"""Values that are resampled at a time."""
 ROUNDING_GUARD = 1e-6
 """Halves round up even where the mean is a rounding error short of them."""
 
@@ -92,7 +94,13 @@ def _along_rows(image: np.ndarray, n_new: int) -> np.ndarray:
     """Resample along the first axis."""
     n_old = len(image)
     weights = area_weights(n_old, n_new) if n_new <= n_old else linear_weights(n_old, n_new)
-    resampled: np.ndarray = weights @ image.reshape(n_old, -1)
+    columns = image.reshape(n_old, -1)
+    resampled = np.empty((n_new, columns.shape[1]))
+    # In strips, because the product takes a copy of its input as float64.
+    width = max(STRIP_VALUES // n_old, 1)
+    for start in range(0, columns.shape[1], width):
+        strip = slice(start, start + width)
+        resampled[:, strip] = weights @ columns[:, strip]
     return resampled.reshape(n_new, *image.shape[1:])
 
 
