@@ -11,6 +11,7 @@ import pytest
 from xraysynth import scanfile, schema
 from xraysynth.audit import AuditConfig, AuditSummary, audit
 from xraysynth.audit.flags import REASONS
+from xraysynth.audit.view import size_chart
 from xraysynth.errors import DamagedError, InputError, SettingsError
 from xraysynth.randomness import stream
 from xraysynth.scanfile import ScanBatch
@@ -378,3 +379,17 @@ def test_scans_that_are_shards_are_named(shards: Path, tmp_path: Path) -> None:
 def test_unknown_setting_names_the_nearest() -> None:
     with pytest.raises(SettingsError, match=r"did you mean audit\.hash_distance"):
         settings_from_mapping(AuditConfig, {"hash_distanc": 3}, "audit")
+
+
+def test_training_rows_bear_a_name_where_no_generated_row_stands_above() -> None:
+    sizes = pd.DataFrame(
+        {"set": ["generated", "training", "training"], "class_id": [1, 1, 2], "n": 1}
+    ).assign(**{f"q{share}_px": 4 for share in ("05", "25", "50", "75", "95")})
+    classes = pd.DataFrame({"class_id": [0, 1, 2], "colour": "#000000", "group": "threat"})
+    rows = size_chart(sizes, classes, 16)["rows"]
+    assert [(row["other"], row["named"]) for row in rows] == [
+        (False, True),
+        (True, False),
+        (True, True),
+    ]
+    assert {value for row in rows for value in row["box"].values()} == {50.0}

@@ -71,6 +71,8 @@ def _ratio(value: float, other: float) -> str:
         return "–"
     if other == 0:
         return "new" if value else "–"
+    if value == 0:
+        return "absent"
     ratio = value / other
     word = " (rarer)" if ratio < 0.5 else " (more)" if ratio > 2 else ""
     return f"× {ratio:.2f}{word}"
@@ -85,6 +87,8 @@ def size_chart(sizes: pd.DataFrame, classes: pd.DataFrame, scan_pixels: int) -> 
     for row in records(ordered[ordered["class_id"] > 0]):
         row |= {name: look.at[row["class_id"], name] for name in ("colour", "group")}
         row |= {"box": box(row, PIXEL_NAMES, 1.0, high), "other": row["set"] != "generated"}
+        # Below its generated row a training row needs no name of its own.
+        row["named"] = not rows or rows[-1]["class_id"] != row["class_id"]
         rows.append(row)
     ends = np.log10(high)
     ticks = [
