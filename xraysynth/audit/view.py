@@ -83,7 +83,7 @@ def size_chart(sizes: pd.DataFrame, classes: pd.DataFrame, scan_pixels: int) -> 
     high = float(max(scan_pixels, 2))
     look = classes.set_index("class_id")
     ordered = sizes.sort_values(["class_id", "set"], kind="stable")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in records(ordered[ordered["class_id"] > 0]):
         row |= {name: look.at[row["class_id"], name] for name in ("colour", "group")}
         row |= {"box": box(row, PIXEL_NAMES, 1.0, high), "other": row["set"] != "generated"}
