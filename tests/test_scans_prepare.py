@@ -260,8 +260,6 @@ def test_room_for_set_aside_scans_is_cut(bags: Path, out: Path) -> None:
     assert rows(out, "images")[-1].any()
 
 
-# PyTables warns of the file's own mark `complete`, which it cannot show.
-@pytest.mark.filterwarnings("ignore:Unsupported type for attribute")
 def test_pandas_reads_the_tables(bags: Path, out: Path) -> None:
     import pandas as pd
 

@@ -32,7 +32,7 @@ def create_hdf5(path: Path, kind: str, version: int = 1) -> Iterator[h5py.File]:
         file.attrs["kind"] = kind
         file.attrs["schema_version"] = version
         yield file
-        file.attrs["complete"] = True
+        file.attrs["complete"] = np.uint8(1)  # PyTables cannot show booleans
 
 
 @contextmanager
