@@ -16,9 +16,9 @@ def shell(
     """Return a hollow container with rounded outline."""
     wide, high, deep = size
     return [
-        plate([rounded(wide, high, radius)], deep, material),
+        plate([rounded(wide, high, radius, 4)], deep, material),
         plate(
-            [rounded(wide - 2 * wall, high - 2 * wall, radius)],
+            [rounded(wide - 2 * wall, high - 2 * wall, radius, 4)],
             deep - 2 * wall,
             "air",
             replaces=material,
@@ -31,8 +31,8 @@ def band(
 ) -> Part:
     """Return a frame of flat band, `cross` = (width, thickness), that follows the outline."""
     loops = [
-        rounded(*size, radius),
-        rounded(size[0] - 2 * cross[0], size[1] - 2 * cross[0], radius),
+        rounded(*size, radius, 4),
+        rounded(size[0] - 2 * cross[0], size[1] - 2 * cross[0], radius, 4),
     ]
     return plate(loops, cross[1], material, (0, 0, z))
 

@@ -223,11 +223,13 @@ def can(rng: np.random.Generator) -> Item:
 def umbrella(rng: np.random.Generator) -> Item:
     """Return a folded umbrella: shaft, eight ribs, handle, cloth."""
     long = vary(rng, 260)
+    middle = (long * 0.1, 0.0, 0.0)
     parts = [
-        rod((long * 0.75, 23), "cotton", (long * 0.1, 0, 0)),
-        rod((long * 0.98, 4.5), "steel", replaces="cotton"),
-        rod((long * 0.97, 3.6), "air", replaces="steel"),
-        rod((long * 0.2, 16), str(rng.choice(["abs", "wood"])), (-long * 0.4, 0, 0)),
+        rod((long * 0.75, 23), "cotton", middle),
+        rod((long * 0.75, 4.5), "steel", middle, "cotton"),
+        rod((long * 0.75, 3.6), "air", middle, "steel"),
+        rod((14, 4), "steel", (long * 0.475 + 7, 0, 0)),
+        rod((long * 0.2, 16), str(rng.choice(["abs", "wood"])), (-long * 0.375, 0, 0)),
     ]
     for index in range(8):
         angle = np.pi / 4 * index + 0.2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from xraysynth.baggage.catalogue import Item, build
 from xraysynth.baggage.config import ANY_PALETTE, SimulationConfig
@@ -16,7 +17,7 @@ from xraysynth.scanner.projection import Part, View, turn
 
 COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
 """How much likelier some harmless items are than the others."""
-FREE_ATTEMPTS, ATTEMPTS = 2, 6
+FREE_ATTEMPTS, ATTEMPTS = 1, 4
 """How often an item is dropped at any angle, and how often in all, before it is left out."""
 TILTED_MM = 60.0
 """Items that reach further from their middle tilt less, in proportion."""
@@ -35,6 +36,8 @@ class PlacedItem:
     """Centre in mm from the middle of the tunnel."""
     parts: tuple[Part, ...]
     """The item's parts, turned and moved."""
+    spans: Float[np.ndarray, "2 part 3"]
+    """Lowest and highest coordinates of each part, in mm."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +63,7 @@ def place(item: Item, angles_deg: tuple[float, float, float], at: np.ndarray) ->
         rotation_deg=float(-angles_deg[0] % 360),
         at=(float(at[0]), float(at[1]), float(at[2])),
         parts=carried(item.parts, rotation, at),
+        spans=item.spans(rotation) + at.astype(np.float32),
     )
 
 

@@ -33,6 +33,11 @@ class Item:
         bounds = np.array([part.shape.bounds for part in self.parts], dtype=np.float32)
         return centres, np.array([part.rotation for part in self.parts]), bounds
 
+    @cached_property
+    def outer(self) -> np.ndarray:
+        """Numbers of the parts that lie inside no other: they alone bound the item."""
+        return np.flatnonzero([part.replaces is None for part in self.parts])
+
     def spans(self, rotation: np.ndarray) -> Float[np.ndarray, "2 part 3"]:
         """Return lowest and highest coordinates in mm of every part, once the item is turned."""
         centres, rotations, bounds = self.solids
@@ -42,7 +47,7 @@ class Item:
 
     def reach_mm(self, rotation: np.ndarray) -> float:
         """Return how far the turned item reaches from its origin along x or y."""
-        return float(np.abs(self.spans(rotation)[..., :2]).max())
+        return float(np.abs(self.spans(rotation)[:, self.outer, :2]).max())
 
 
 Point = tuple[float, float, float]

@@ -33,7 +33,7 @@ class Relief:
     @classmethod
     def of_item(cls, item: Item, rotation: np.ndarray, shift_mm: np.ndarray) -> Relief:
         """Spread the boxes around the parts over cells, `shift_mm` into the first cell."""
-        low, high = item.spans(rotation)
+        low, high = item.spans(rotation)[:, item.outer]
         lowest = low.min(axis=0)
         low, high = low - lowest, high - lowest
         first = np.floor((low[:, :2] + shift_mm) / CELL_MM).astype(int)

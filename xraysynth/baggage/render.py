@@ -13,7 +13,7 @@ from xraysynth.baggage.draw import PlacedItem, ScanDraw, draw_scan
 from xraysynth.randomness import stream
 from xraysynth.scanner.colour import pseudo_colour
 from xraysynth.scanner.detector import attenuation_per_mm, expose, response, transmission
-from xraysynth.scanner.projection import View, extent
+from xraysynth.scanner.projection import Part, Window
 
 BAG_WEIGHT = 0.5
 """What lies in a bag is the label unless the bag attenuates twice as much."""
@@ -59,47 +59,65 @@ class _Canvas:
         size = draw.view.size_px
         self.thickness_mm = np.zeros((len(self.names), size, size), dtype=np.float32)
         tube = response(config.voltage_kvp)
-        mean = attenuation_per_mm(tuple(self.names), config.voltage_kvp) @ tube.weights.mean(axis=0)
-        self.mean_per_mm = dict(zip(self.names, mean, strict=True))
+        attenuation = attenuation_per_mm(self.names, config.voltage_kvp)
+        self.mean_per_mm = attenuation @ tube.weights.mean(axis=0)
 
     def add(self, placed: PlacedItem) -> _Shadow | None:
         """Add an item's parts; return its shadow, or None if it is out of view."""
-        window = _whole_pixels(self.view, placed, self.factor)
+        low, high = placed.spans
+        window = self.view.window((low.min(axis=0), high.max(axis=0)))
         if window is None:
             return None
-        rows, cols = window
+        small = _whole_pixels(window, self.factor)
+        rows, cols = _detector_pixels(small, self.factor)
         length = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
         log_share = np.zeros_like(length)
-        for part in placed.parts:
-            inner = self.view.window(part.span())
-            if inner is None:
-                continue
-            chord = self.view.chord(part, inner)
-            local = (
-                slice(inner[0].start - rows.start, inner[0].stop - rows.start),
-                slice(inner[1].start - cols.start, inner[1].stop - cols.start),
-            )
-            for name, sign in ((part.material, 1), (part.replaces, -1)):
-                if name in self.row:
-                    signed = chord if sign > 0 else -chord
-                    self.thickness_mm[self.row[name]][inner] += signed
-                    length[local] += signed
-                    log_share[local] += signed * self.mean_per_mm[name]
-        small = tuple(slice(s.start // self.factor, s.stop // self.factor) for s in window)
+        for part, low, high in zip(placed.parts, *placed.spans, strict=True):
+            inner = self.view.window((low, high))
+            if inner is not None:
+                local = _within(inner, (rows, cols))
+                self._add_part(part, inner, (length[local], log_share[local]))
         return _Shadow(
             placed=placed,
-            window=(small[0], small[1]),
+            window=small,
             length_mm=_reduce(length, self.factor),
             log_share=np.maximum(_reduce(log_share, self.factor), 0),
         )
 
+    def _add_part(self, part: Part, window: Window, sums: tuple[np.ndarray, np.ndarray]) -> None:
+        """Add one part to the materials, and to its item's length and -ln T."""
+        chord, (length, log_share) = self.view.chord(part, window), sums
+        gained, lost = self.row.get(part.material), self.row.get(part.replaces or "air")
+        mean = 0.0
+        if gained is not None:
+            self.thickness_mm[gained][window] += chord
+            mean += self.mean_per_mm[gained]
+        if lost is not None:
+            self.thickness_mm[lost][window] -= chord
+            mean -= self.mean_per_mm[lost]
+        log_share += mean * chord
+        if (gained is None) != (lost is None):
+            (np.add if lost is None else np.subtract)(length, chord, out=length)
 
-def _whole_pixels(view: View, placed: PlacedItem, factor: int) -> tuple[slice, slice] | None:
-    """Return the window of an item, widened to whole pixels of the finished picture."""
-    window = view.window(extent(placed.parts))
-    if window is None:
-        return None
-    rows, cols = (slice(s.start // factor * factor, -(-s.stop // factor) * factor) for s in window)
+
+def _whole_pixels(window: Window, factor: int) -> Window:
+    """Return a window of the detector in pixels of the finished picture, as wide as needed."""
+    rows, cols = (slice(edge.start // factor, -(-edge.stop // factor)) for edge in window)
+    return rows, cols
+
+
+def _detector_pixels(window: Window, factor: int) -> Window:
+    """Return a window of the finished picture in pixels of the detector."""
+    rows, cols = (slice(edge.start * factor, edge.stop * factor) for edge in window)
+    return rows, cols
+
+
+def _within(inner: Window, outer: Window) -> Window:
+    """Return the inner window as seen from the outer one's corner."""
+    rows, cols = (
+        slice(small.start - large.start, small.stop - large.start)
+        for small, large in zip(inner, outer, strict=True)
+    )
     return rows, cols
 
 

@@ -21,8 +21,8 @@ def gun(rng: np.random.Generator) -> Item:
     parts = [
         box((length, 27 * k, 24), "steel", (0, top + 13.5 * k, 0)),
         box((length * 0.93, 20 * k, 18.5), "air", (0, top + 13.5 * k, 0), "steel"),
-        rod((length * 0.92, 7.5), "steel", (0, bore, 0), "air"),
-        rod((length * 0.92, 4.5), "air", (0, bore, 0), "steel"),
+        rod((length * 0.57, 7.5), "steel", (length * 0.17, bore, 0), "air"),
+        rod((length * 0.57, 4.5), "air", (length * 0.17, bore, 0), "steel"),
         box((length * 0.3, 19 * k, 18), "steel", (-half * 0.55, top + 13.5 * k, 0), "air"),
         box((length * 0.27, 14 * k, 13), "air", (-half * 0.55, top + 13.5 * k, 0), "steel"),
         box((6, 5, 5), "steel", (half * 0.9, top - 2.5, 0)),
@@ -98,20 +98,18 @@ def knife(rng: np.random.Generator) -> Item:
     taper = -(thick / 2 - edge) / wide
     middle = (thick / 2 + edge) / 2
     steel = Prism((outline,), middle, (0.0, taper))
+    bolster, start = wide * rng.choice([0.66, 0.7, 1.3]), -6.0
     parts = [
         Part(shape=steel, material="steel"),
-        plate([moved(rounded(handle, wide * 0.62, 9), (-handle / 2, 0))], 17, grip),
-        plate(
-            [moved(rounded(handle * 0.94, wide * 0.34, 4), (-handle * 0.48, 0))],
-            thick,
-            "steel",
-            replaces=grip,
-        ),
+        box((6, float(bolster), 12), "steel", (start / 2, 0, 0)),
+        plate([moved(rounded(handle, wide * 0.62, 9, 4), (start - handle / 2, 0))], 17, grip),
+        box((handle * 0.94, wide * 0.34, thick), "steel", (start - handle * 0.48, 0, 0), grip),
     ]
     for x in (0.2, 0.5, 0.8):
-        parts.append(disc(3.0, 16.5, "steel", (-handle * x, 0, 0), grip))
-    if rng.random() < 0.4:
-        parts.append(box((6, wide * 1.25, 12), "steel", (-3, 0, 0), grip))
+        for side in (-1, 1):
+            z = side * (thick + 16) / 4
+            rivet = (start - handle * x, 0.0, z)
+            parts.append(disc(3.0, (16 - thick) / 2, "steel", rivet, grip))
     return Item(name="knife", class_name="knife", material="steel", parts=tuple(parts))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -12,9 +13,14 @@ from jaxtyping import Float
 from xraysynth.scanner.rays import Rays
 from xraysynth.scanner.shapes import Shape
 
+Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
+Span3 = Sequence[np.ndarray] | np.ndarray
+"""Lowest and highest x, y, z of something, in mm."""
 IDENTITY = np.eye(3, dtype=np.float32)
 
 
+@lru_cache(maxsize=256)
 def turn(yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.ndarray:
     """Return the rotation by roll about x, then pitch about y, then yaw in the picture."""
     yaw, pitch, roll = (math.radians(angle) for angle in (yaw_deg, pitch_deg, roll_deg))
@@ -25,7 +31,9 @@ def turn(yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0) ->
         [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
         [-sp, cp * sr, cp * cr],
     ]
-    return np.array(rows, dtype=np.float32)
+    rotation = np.array(rows, dtype=np.float32)
+    rotation.flags.writeable = False
+    return rotation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,9 +71,9 @@ class View:
         """Side of a pixel in mm."""
         return self.field_mm / self.size_px
 
-    def window(self, span: Float[np.ndarray, "2 3"]) -> tuple[slice, slice] | None:
+    def window(self, span: Span3) -> Window | None:
         """Return the rows and columns that can see a box, or None if it is out of view."""
-        (x_low, y_low, z_low), (x_high, y_high, z_high) = span.tolist()
+        (x_low, y_low, z_low), (x_high, y_high, z_high) = (corner.tolist() for corner in span)
         if self.source_mm:
             near, far = (self.source_mm / (self.source_mm + z) for z in (z_low, z_high))
             x_low, x_high = min(x_low * near, x_low * far), max(x_high * near, x_high * far)
@@ -78,25 +86,28 @@ class View:
             slices.append(slice(first, last))
         return slices[0], slices[1]
 
-    def chord(self, part: Part, window: tuple[slice, slice]) -> Float[np.ndarray, "row col"]:
+    def chord(self, part: Part, window: Window) -> Float[np.ndarray, "row col"]:
         """Return the length in mm of the rays of a window inside a part."""
-        middle = (self.size_px - 1) / 2
-        rows = np.arange(window[0].start, window[0].stop, dtype=np.float32)
-        cols = np.arange(window[1].start, window[1].stop, dtype=np.float32)
-        x = ((cols - middle) * self.pitch_mm).astype(np.float32)
-        y = ((rows - middle) * self.pitch_mm).astype(np.float32)[:, None]
-        slope = x / np.float32(self.source_mm) if self.source_mm else np.zeros_like(x)
-        upright = 1 / np.sqrt(1 + slope * slope)
-        r = part.rotation.astype(np.float32)
+        place, slope, upright = _grid(self)
+        x, y, slope = place[window[1]], place[window[0], None], slope[window[1]]
+        r = part.rotation
         across, up = x - np.float32(part.at[0]), np.float32(part.at[2])
         rays = Rays(
             start=r[0][:, None] * across - r[2][:, None] * up,
             step=r[1],
             y=y - np.float32(part.at[1]),
-            direction=(r[0][:, None] * slope + r[2][:, None]) * upright,
+            direction=(r[0][:, None] * slope + r[2][:, None]) * upright[window[1]],
         )
-        length = part.shape.chord(rays)
-        return np.broadcast_to(length, (len(rows), len(cols)))
+        return part.shape.chord(rays)
+
+
+@lru_cache(maxsize=8)
+def _grid(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the places of columns (or rows) in mm, and each column's slope and its cosine."""
+    place = (np.arange(view.size_px) - (view.size_px - 1) / 2) * view.pitch_mm
+    slope = place / view.source_mm if view.source_mm else np.zeros_like(place)
+    upright = 1 / np.sqrt(1 + slope * slope)
+    return place.astype(np.float32), slope.astype(np.float32), upright.astype(np.float32)
 
 
 def extent(parts: Iterable[Part]) -> Float[np.ndarray, "2 3"]:

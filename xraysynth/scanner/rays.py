@@ -15,6 +15,8 @@ from jaxtyping import Float
 
 TINY = np.float32(1e-6)
 FAR = np.float32(1e9)
+SMALL = 40_000
+"""Planes times rays up to which all planes at once are quicker than one by one."""
 Span = tuple[np.ndarray, np.ndarray]
 """Where rays enter and leave something: arrays that broadcast to (row, col)."""
 
@@ -50,17 +52,28 @@ def clip(
     approach = normals @ rays.direction
     inverse = 1 / np.where(np.abs(approach) < TINY, TINY, approach)
     base = (offsets[:, None] - normals @ rays.start) * inverse
-    tilt = normals @ rays.step
-    slope = -tilt[:, None] * inverse
+    slope = (normals @ -rays.step)[:, None] * inverse
     leaving = inverse > 0
-    level = (tilt == 0)[:, None]
+    if base.size * len(rays.y) <= SMALL:
+        t = slope[:, None] * rays.y + base[:, None]
+        leaving = leaving[:, None]
+        enter = np.where(leaving, -FAR, t).max(axis=0)
+        return enter, np.where(leaving, t, FAR).min(axis=0)
+    return _clip_plane_by_plane(base, slope, leaving, rays.y)
+
+
+def _clip_plane_by_plane(
+    base: np.ndarray, slope: np.ndarray, leaving: np.ndarray, y: np.ndarray
+) -> Span:
+    """Do the same for large windows: in place, and level planes per column only."""
+    level = (slope == 0).all(axis=1)[:, None]
     entering = np.where(leaving | ~level, -FAR, base).max(axis=0)
     exiting = np.where(leaving & level, base, FAR).min(axis=0)
-    shape = (len(rays.y), len(entering))
+    shape = (len(y), len(entering))
     enter, leave = np.broadcast_to(entering, shape).copy(), np.broadcast_to(exiting, shape).copy()
     t = np.empty(shape, dtype=np.float32)
     for plane in np.flatnonzero(~level[:, 0]):
-        np.multiply(slope[plane], rays.y, out=t)
+        np.multiply(slope[plane], y, out=t)
         t += base[plane]
         # Directions turn steadily across the fan: the columns that leave stand side by side.
         n_out = np.count_nonzero(leaving[plane])
