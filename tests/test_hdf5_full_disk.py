@@ -1,12 +1,16 @@
-"""A full disk under an HDF5 file is an error, not a crash."""
+"""A full disk or Ctrl-C under an HDF5 file is an error, not a crash."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from xraysynth.hdf5 import check_written, create_hdf5
 
 # /dev/full takes the place of the file: every write says that the disk is full. HDF5 that meets
 # such an error itself crashes when the process ends, so it has to end for the test.
@@ -39,4 +43,24 @@ def test_a_full_disk_is_one_sentence_and_no_crash(tmp_path: Path, count: int) ->
     assert done.stderr == ""
     assert done.returncode == 2
     assert "could not be written (No space left on device)" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_waits_for_the_next_check_and_leaves_nothing(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    written = 0
+    with pytest.raises(KeyboardInterrupt), create_hdf5(tmp_path / "scans.h5", "scans") as file:
+        for written in range(10):
+            check_written(file)
+            os.kill(os.getpid(), signal.SIGINT)
+            file[f"a{written}"] = range(1000)
+    assert written == 1
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_is_not_lost_without_a_check(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), create_hdf5(tmp_path / "scans.h5", "scans") as file:
+        os.kill(os.getpid(), signal.SIGINT)
+        file["a"] = range(1000)
     assert not list(tmp_path.iterdir())

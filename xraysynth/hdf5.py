@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,12 +41,14 @@ def create_hdf5(path: Path, kind: str, version: int = 1) -> Iterator[h5py.File]:
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
     """Create an HDF5 file without attributes that appears as `path` only when the block succeeds.
 
+    Ctrl-C waits for `check_written` or the end of the block.
+
     Raises
     ------
     StorageError
         The disk is full, or the like.
     """
-    with whole_file(path) as partial, _Target(partial) as target:
+    with whole_file(path) as partial, _Target(partial) as target, _putting_off_ctrl_c(target):
         file = h5py.File(target, "w", libver=LIBVER)
         file.target = target
         try:
@@ -63,8 +67,28 @@ def check_written(file: h5py.File) -> None:
     ------
     OSError
         The disk is full, or the like.
+    KeyboardInterrupt
+        Somebody pressed Ctrl-C meanwhile.
     """
     file.target.check()
+
+
+@contextmanager
+def _putting_off_ctrl_c(target: _Target) -> Iterator[None]:
+    """Note Ctrl-C in `target`: raised in the midst of a write, it would be an error to HDF5."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(*_: object) -> None:
+        target.interrupted = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Target(io.RawIOBase):
@@ -77,11 +101,14 @@ class _Target(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b", buffering=0)
         self._error: OSError | None = None
+        self.interrupted = False
 
     def check(self) -> None:
         """Raise the first error, if there was one."""
         if self._error is not None:
             raise self._error
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def write(self, data: Any) -> int:
         """Write, or pretend to."""
