@@ -125,8 +125,16 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         (InputError("two\n  lines"), 2, "xraysynth: error: two lines"),
         (DamagedError("it is damaged"), 3, "xraysynth: error: it is damaged"),
         (KeyboardInterrupt(), 130, "interrupted; run the same command to go on"),
-        (OSError(errno.ENOSPC, "x", "a.h5"), 2, "a.h5 cannot be used: the disk is full"),
-        (PermissionError(errno.EACCES, "x", "a.h5"), 2, "permission is missing"),
+        (
+            OSError(errno.ENOSPC, "x", "a.h5"),
+            2,
+            "xraysynth: error: a.h5 cannot be used: the disk is full.",
+        ),
+        (
+            PermissionError(errno.EACCES, "x", "a.h5"),
+            2,
+            "xraysynth: error: a.h5 cannot be used: permission is missing.",
+        ),
     ],
 )
 def test_each_error_has_its_exit_status(
@@ -182,6 +190,7 @@ def test_ctrl_c_ends_with_status_130(tmp_path: Path) -> None:
         deadline = time.monotonic() + 30
         while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.05)
+        time.sleep(1)
         child.send_signal(signal.SIGINT)
         _, shown = child.communicate(timeout=60)
     assert child.returncode == 130

@@ -49,6 +49,7 @@ def train(arguments: argparse.Namespace) -> int:
     from xraysynth.gan.trainer import train as train_gan
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.pipeline.lock import locked
+    from xraysynth.scanfile import open_scans
     from xraysynth.settings import settings_from_mapping
 
     given = {"kimg": arguments.kimg, "init": arguments.init}
@@ -59,6 +60,8 @@ def train(arguments: argparse.Namespace) -> int:
             f"{arguments.out} holds a training; add --resume to go on with it, or choose another "
             "folder."
         )
+    with open_scans(arguments.scans):
+        pass  # A wrong file is refused before the folder is made.
     with locked(arguments.out), watched("train-gan") as progress:
         checkpoint = train_gan(arguments.scans, arguments.out, config, arguments.seed, progress)
     say(f"generator: {checkpoint}")

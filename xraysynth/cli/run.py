@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraysynth.cli.console import StageObserver, say, show_json, show_table
+from xraysynth.cli.evaluate import score_rows
 from xraysynth.cli.parser import Parser, add_command, add_json, add_settings
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _text(value: Any) -> str:
 def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: bool) -> None:
     """Print seconds a stage, how much was made, and where to look."""
     from xraysynth.files import read_json
-    from xraysynth.pipeline.stage import AUDIT, SHARDS
+    from xraysynth.pipeline.stage import AUDIT, EVALUATION, SHARDS
 
     rows = [
         {"stage": stage.name, "seconds": round(record.stages[stage.name].seconds, 1)}
@@ -114,5 +115,8 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
     show_table(rows)
     if counts:
         say(f"{sum(counts)} labelled scans in {len(counts)} shards: {folder / SHARDS}")
+    if "evaluate" in pipeline.settings:
+        say("masks judged by a network that learned exact ones:")
+        show_table(score_rows(read_json(folder / EVALUATION)))
     if report.exists():
         say(f"report: {report}")

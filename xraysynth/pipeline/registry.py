@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xraysynth.pipeline.stage import Stage
 from xraysynth.pipeline.stages.audit import Audit
+from xraysynth.pipeline.stages.evaluate import Evaluate
 from xraysynth.pipeline.stages.exemplar import MakeExemplar
 from xraysynth.pipeline.stages.export import Export
 from xraysynth.pipeline.stages.learn import Learn
@@ -19,6 +20,7 @@ _IN_ORDER: tuple[Stage, ...] = (
     Learn(),
     Export(),
     Audit(),
+    Evaluate(),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _IN_ORDER}
