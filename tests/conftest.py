@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
 
 # Before anything imports torch or numpy: the test processes fill the cores, and sums
 # over threads would differ in their last bits.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# Before anything imports this room: its functions then check the shapes they are annotated with.
+install_import_hook("xraysynth.scanner", "shape_checks.checked")
 
 ROOT = Path(__file__).parents[1]
 
