@@ -7,8 +7,8 @@ import numpy as np
 from xraysynth.baggage.items import Item, box, disc, plate, register, rod, vary, waves
 from xraysynth.baggage.outlines import circle, moved, rectangle, rounded, strip
 from xraysynth.scanner.prism import Prism
-from xraysynth.scanner.projection import Part, turn
-from xraysynth.scanner.shapes import Cloth, Cylinder, Ellipsoid
+from xraysynth.scanner.projection import Part
+from xraysynth.scanner.shapes import Cloth, Ellipsoid
 
 
 def chips(rng: np.random.Generator, size: tuple[float, float], n_chips: int) -> Prism:
@@ -95,25 +95,24 @@ def charger(rng: np.random.Generator) -> Item:
 
 @register("bottle", "clutter")
 def bottle(rng: np.random.Generator) -> Item:
-    """Return a bottle on its side, filled to the neck: plastic, glass or steel."""
-    wall_material, wall = [("pet", 0.6), ("glass", 3.0), ("steel", 0.5)][
-        rng.choice(3, p=[0.6, 0.2, 0.2])
-    ]
-    long, radius = vary(rng, 150), vary(rng, 33)
+    """Return a bottle on its side, filled: body, rounded shoulder, neck, lid."""
+    walls = [("pet", 0.6), ("glass", 3.0), ("steel", 0.5)]
+    material, wall = walls[int(rng.choice(3, p=[0.6, 0.2, 0.2]))]
+    long, radius = vary(rng, 130), vary(rng, 33)
     liquid = str(rng.choice(["water", "water", "ethanol", "cream"]))
-    neck = radius * 0.36
     parts = [
-        rod((long, radius), wall_material),
-        rod((long - 2 * wall, radius - wall), liquid, replaces=wall_material),
+        rod((long, radius), material),
+        rod((long - wall, radius - wall), liquid, (wall / 2, 0, 0), material),
     ]
-    turned = turn(0, 90)
-    shoulder = Cylinder(neck, 16)
-    at = (long / 2 + 16.0, 0.0, 0.0)
-    parts.append(Part(shape=shoulder, material=wall_material, at=at, rotation=turned))
-    inner = Cylinder(neck - wall, 16)
-    parts.append(Part(shape=inner, material=liquid, replaces=wall_material, at=at, rotation=turned))
-    lid = "polypropylene" if wall_material == "pet" else "aluminium"
-    parts.append(rod((16, neck + 1.5), lid, (long / 2 + 40, 0, 0)))
+    # The shoulder is a stair of short cylinders; beyond it the neck.
+    end = long / 2
+    for share, step in ((0.95, 6.0), (0.85, 6.0), (0.7, 6.0), (0.52, 6.0), (0.36, 24.0)):
+        at = (end + step / 2, 0.0, 0.0)
+        parts.append(rod((step, radius * share), material, at))
+        parts.append(rod((step, radius * share - wall), liquid, at, material))
+        end += step
+    lid = "polypropylene" if material == "pet" else "aluminium"
+    parts.append(rod((14, radius * 0.36 + 1.5), lid, (end + 7, 0, 0)))
     return Item(name="bottle", class_name="liquid", material=liquid, parts=tuple(parts))
 
 

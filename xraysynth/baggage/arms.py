@@ -1,13 +1,14 @@
-"""Prohibited items: pistol, knife, wrench, scissors."""
+"""Weapons: pistol, knife, handcuffs, baton, cartridge."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Item, box, disc, plate, register, rod, turned, vary
-from xraysynth.baggage.outlines import circle, moved, rounded
+from xraysynth.baggage.items import Item, Point, box, disc, plate, register, rod, turned, vary
+from xraysynth.baggage.outlines import moved, rounded
 from xraysynth.scanner.prism import Prism
 from xraysynth.scanner.projection import Part
+from xraysynth.scanner.shapes import Ellipsoid
 
 
 @register("gun", "threat")
@@ -113,79 +114,82 @@ def knife(rng: np.random.Generator) -> Item:
     return Item(name="knife", class_name="knife", material="steel", parts=tuple(parts))
 
 
-@register("wrench", "threat")
-def wrench(rng: np.random.Generator) -> Item:
-    """Return a spanner: two open ends, or an open one and a ring."""
-    long, thick = vary(rng, 200, 0.25), rng.uniform(6, 11)
-    head = long * rng.uniform(0.095, 0.125)
-    wide = head * rng.uniform(0.75, 0.95)
-    other = head * rng.uniform(0.72, 0.92)
-    # The shaft ends where the heads begin: solids of one item must not overlap.
-    left, right = -long / 2 + head + 0.93 * other, long / 2 - 1.93 * head
+@register("handcuffs", "threat")
+def handcuffs(rng: np.random.Generator) -> Item:
+    """Return handcuffs: two bows with lock blocks, joined by a chain."""
+    radius, gap, thick = vary(rng, 36), rng.uniform(28, 60), rng.uniform(7, 9)
+    bend = float(rng.uniform(-35, 35))
+    parts: list[Part] = []
+    for yaw in (bend, 180.0):
+        # The bow is a ring of about 6 mm; the lock lies between it and the chain.
+        centre = (gap / 2 + 22 + radius, 0.0, 0.0)
+        half = [
+            disc(radius + 6, thick, "steel", centre),
+            disc(radius, thick, "air", centre, "steel"),
+            box((26, 34, 12), "steel", (gap / 2 + 9, 0, 0)),
+            box((18, 24, 6), "air", (gap / 2 + 9, 0, 0), "steel"),
+            rod((14, 3), "brass", (gap / 2 + 9, 0, 0), "air"),
+        ]
+        parts += turned(half, yaw)
+    for yaw in (bend, 180.0):
+        link = [
+            plate([rounded(gap * 0.46, 11, 5, 4), rounded(gap * 0.46 - 6, 5, 2.4, 3)], 3, "steel")
+        ]
+        parts += turned(turned(link, 0, (gap * 0.26, 0, 0)), yaw)
+    return Item(name="handcuffs", class_name="handcuffs", material="steel", parts=tuple(parts))
+
+
+@register("baton", "threat")
+def baton(rng: np.random.Generator) -> Item:
+    """Return a telescopic baton, closed or half drawn: three steel tubes in each other, a grip."""
+    long, radius = vary(rng, 210, 0.1), rng.uniform(12.5, 15)
     parts = [
-        box((right - left, wide, thick * 0.7), "steel", ((left + right) / 2, 0, 0)),
-        plate([_open_jaw(head, 15)], thick, "steel", (long / 2 - head, 0, 0)),
+        rod((long, radius + 2.5), "rubber"),
+        rod((long, radius), "steel", replaces="rubber"),
+        rod((long - 3, radius - 1.5), "air", replaces="steel"),
+        rod((9, radius - 4), "steel", (-long / 2 - 4.5, 0, 0)),
     ]
-    end = (-long / 2 + head, 0.0, 0.0)
     if rng.random() < 0.5:
-        parts.append(plate([moved(_open_jaw(other, 15), (0, 0), 180)], thick, "steel", end))
+        parts += _tube((long * 0.94, radius - 2), (0, 0, 0), "air")
+        parts += _tube((long * 0.92, radius - 4.5), (0, 0, 0), "air")
     else:
-        parts.append(disc(other, thick * 1.2, "steel", end))
-        parts.append(disc(other * 0.6, thick * 1.2, "air", end, "steel"))
-    return Item(name="wrench", class_name="wrench", material="steel", parts=tuple(parts))
+        drawn = long * rng.uniform(0.35, 0.7)
+        middle = (long / 2 + drawn / 2, 0.0, 0.0)
+        parts += _tube((drawn, radius - 2), middle, None)
+        parts += _tube((drawn - 6, radius - 4.5), middle, "air")
+        parts.append(rod((7, radius - 1), "steel", (long / 2 + drawn + 3.5, 0, 0)))
+    return Item(name="baton", class_name="baton", material="steel", parts=tuple(parts))
 
 
-def _open_jaw(radius: float, tilt_deg: float) -> np.ndarray:
-    """Return a round head with a parallel-sided mouth that opens along +x, tilted."""
-    angle = np.radians(np.linspace(33, 327, 18))
-    rim = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    half = rim[0, 1]
-    mouth = np.array([[-0.15 * radius, -half], [-0.38 * radius, 0], [-0.15 * radius, half]])
-    return moved(np.concatenate([rim, mouth]), (0, 0), tilt_deg)
+def _tube(size: tuple[float, float], at: Point, replaces: str | None) -> list[Part]:
+    """Return a steel tube of 1.3 mm wall."""
+    inner = (size[0], size[1] - 1.3)
+    return [rod(size, "steel", at, replaces), rod(inner, "air", at, "steel")]
 
 
-@register("scissors", "threat")
-def scissors(rng: np.random.Generator) -> Item:
-    """Return scissors, partly open: two blades over each other, pivot, two loops."""
-    long, thick = vary(rng, 185, 0.15), rng.uniform(2.2, 3.2)
-    blade, wide = long * rng.uniform(0.5, 0.58), rng.uniform(14, 20)
-    opening, plastic = rng.uniform(6, 20), rng.random() < 0.75
-    parts: list[Part] = [disc(5.5, 2 * thick + 1, "steel")]
-    for side in (-1.0, 1.0):
-        half = _scissor_half((long, blade, wide), thick, side, plastic)
-        parts += turned(half, side * opening / 2)
-    return Item(name="scissors", class_name="scissors", material="steel", parts=tuple(parts))
-
-
-def _scissor_half(
-    sizes: tuple[float, float, float], thick: float, side: float, plastic: bool
-) -> list[Part]:
-    """Return one half, its cutting edge along +x from the pivot, its loop behind."""
-    long, blade, wide = sizes
-    z = side * thick / 2
-    tip = np.array(
-        [
-            [0, 0.5 * side * wide],
-            [blade * 0.6, 0.36 * side * wide],
-            [blade, 0],
-            [blade * 0.5, -0.16 * side * wide],
-            [0, -0.5 * side * wide],
+@register("bullet", "threat")
+def bullet(rng: np.random.Generator) -> Item:
+    """Return cartridges side by side: brass case with powder, lead core in a copper jacket."""
+    radius = rng.uniform(4.0, 6.2)
+    case, tip = radius * rng.uniform(3.6, 8.5), radius * rng.uniform(2.0, 4.0)
+    parts: list[Part] = []
+    for number in range(int(rng.integers(3, 8))):
+        y = (2 * radius + 1.5) * (number - 2)
+        x = float(rng.normal(0, 1.5))
+        parts += [
+            rod((case, radius), "brass", (x, y, 0)),
+            rod((case - 5, radius - 0.9), "pmma", (x + 2.5, y, 0), "brass"),
+            rod((3, radius + 0.6), "brass", (x - case / 2 - 1.5, y, 0)),
+            Part(
+                shape=Ellipsoid((tip, radius * 0.93, radius * 0.93)),
+                material="copper",
+                at=(x + case / 2 + tip, y, 0),
+            ),
+            Part(
+                shape=Ellipsoid((tip - 1, radius * 0.93 - 0.7, radius * 0.93 - 0.7)),
+                material="lead",
+                replaces="copper",
+                at=(x + case / 2 + tip, y, 0),
+            ),
         ]
-    )
-    back = long - blade
-    shank = np.array(
-        [
-            [0, -0.5 * side * wide],
-            [0, 0.5 * side * wide],
-            [-back * 0.5, -0.55 * side * wide],
-            [-back * 0.5, -1.15 * side * wide],
-        ]
-    )
-    loop_at = (-back * 0.72, -side * wide * 1.15)
-    loop = moved(circle(back * 0.30, 18, wide * 1.0), loop_at)
-    hole = moved(circle(back * 0.30 - 6.5, 14, wide * 1.0 - 6.5), loop_at)
-    return [
-        plate([tip], thick, "steel", (0, 0, z)),
-        plate([shank], thick, "steel", (0, 0, z)),
-        plate([loop, hole], 10 if plastic else 5, "abs" if plastic else "steel", (0, 0, z)),
-    ]
+    return Item(name="bullet", class_name="bullet", material="brass", parts=tuple(parts))
