@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "xraysynth").rglob("*.py"))
-HOMELESS = {"utils", "util", "misc", "common", "helpers", "helper", "tools", "shared"}
+HOMELESS = {"utils", "util", "misc", "common", "helpers", "helper", "shared"}
 TORCH_FREE = ["scanner", "baggage", "scans", "schema", "shards"]
 
 
