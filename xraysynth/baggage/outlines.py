@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -26,13 +27,17 @@ def rectangle(width: float, height: float, at: tuple[float, float] = (0.0, 0.0))
 def rounded(width: float, height: float, radius: float, n_corner: int = 5) -> Outline:
     """Return a rectangle with round corners."""
     radius = min(radius, 0.499 * width, 0.499 * height)
-    quarter = np.linspace(0, np.pi / 2, n_corner)
-    points = []
-    for index, (sx, sy) in enumerate([(1, 1), (-1, 1), (-1, -1), (1, -1)]):
-        angle = quarter + index * np.pi / 2
-        centre = np.array([sx * (width / 2 - radius), sy * (height / 2 - radius)])
-        points.append(centre + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    return np.concatenate(points)
+    corners, directions = _corner_fans(n_corner)
+    return corners * [width / 2 - radius, height / 2 - radius] + radius * directions
+
+
+@lru_cache(maxsize=8)
+def _corner_fans(n_corner: int) -> tuple[Outline, Outline]:
+    """Return for each point of a rounded rectangle its corner's signs and its direction."""
+    signs = np.repeat([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]], n_corner, axis=0)
+    quarters = np.arange(4)[:, None] * np.pi / 2 + np.linspace(0, np.pi / 2, n_corner)
+    angle = quarters.ravel()
+    return signs, np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def strip(points: Sequence[tuple[float, float]], width: float) -> Outline:

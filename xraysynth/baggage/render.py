@@ -58,6 +58,7 @@ class _Canvas:
         self.row = {name: index for index, name in enumerate(self.names)}
         size = draw.view.size_px
         self.thickness_mm = np.zeros((len(self.names), size, size), dtype=np.float32)
+        self.touched = [[size, 0], [size, 0]]
         tube = response(config.voltage_kvp)
         attenuation = attenuation_per_mm(self.names, config.voltage_kvp)
         self.mean_per_mm = attenuation @ tube.weights.mean(axis=0)
@@ -70,6 +71,8 @@ class _Canvas:
             return None
         small = _whole_pixels(window, self.factor)
         rows, cols = _detector_pixels(small, self.factor)
+        for span, edge in zip(self.touched, (rows, cols), strict=True):
+            span[:] = min(span[0], edge.start), max(span[1], edge.stop)
         length = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
         log_share = np.zeros_like(length)
         for part, low, high in zip(placed.parts, *placed.spans, strict=True):
@@ -83,6 +86,11 @@ class _Canvas:
             length_mm=_reduce(length, self.factor),
             log_share=np.maximum(_reduce(log_share, self.factor), 0),
         )
+
+    def window(self) -> Window:
+        """Return the rows and columns that anything was added to."""
+        (top, bottom), (left, right) = self.touched
+        return slice(top, bottom), slice(left, right)
 
     def _add_part(self, part: Part, window: Window, sums: tuple[np.ndarray, np.ndarray]) -> None:
         """Add one part to the materials, and to its item's length and -ln T."""
@@ -169,11 +177,11 @@ def simulate_scan(config: SimulationConfig, seed: int, index: int) -> SimulatedS
 def _detect(canvas: _Canvas, draw: ScanDraw, config: SimulationConfig) -> np.ndarray:
     """Return the transmission that the detector reads, at its own pixels."""
     size = draw.view.size_px
-    thickness = np.maximum(canvas.thickness_mm, 0).reshape(len(canvas.names), -1)
-    crossed = np.flatnonzero(thickness.any(axis=0))
-    clean = np.ones((2, size * size), dtype=np.float32)
-    clean[:, crossed] = transmission(thickness[:, crossed], canvas.names, config.voltage_kvp)
-    picture = clean.reshape(2, size, size)
+    picture = np.ones((2, size, size), dtype=np.float32)
+    rows, cols = canvas.window()
+    thickness = np.maximum(canvas.thickness_mm[:, rows, cols], 0)
+    passed = transmission(thickness.reshape(len(thickness), -1), canvas.names, config.voltage_kvp)
+    picture[:, rows, cols] = passed.reshape(2, *thickness.shape[1:])
     if not config.noise:
         return picture
     return expose(picture, draw.view.pitch_mm, stream(draw.noise_seed, "detector"))

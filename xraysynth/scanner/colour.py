@@ -9,10 +9,9 @@ from importlib import resources
 import numpy as np
 import yaml
 from jaxtyping import Float, UInt8
-from scipy import ndimage
 
 from xraysynth.errors import InputError
-from xraysynth.scanner.detector import transmission
+from xraysynth.scanner.detector import mean_of_three, transmission
 
 WEDGES = {
     "polyethylene": 5.4,
@@ -175,10 +174,8 @@ def pseudo_colour(
     log_mean = -0.5 * np.log(np.maximum(low, 1e-4)) - 0.5 * np.log(np.maximum(high, 1e-4))
     # Thin things need averaging against noise; dense ones would bleed into their surroundings.
     raw = np.clip(log_mean / 0.3 - 1, 0, 1)
-    smooth = [
-        raw * channel + (1 - raw) * ndimage.uniform_filter(channel, 3, mode="nearest")
-        for channel in (low, high)
-    ]
+    both = np.stack([low, high])
+    smooth = raw * both + (1 - raw) * mean_of_three(mean_of_three(both, 1), 2)
     z_eff = effective_z(smooth[0], smooth[1])
     hue = _hue_table(palette_name)[np.clip((z_eff - 5) * 10, 0, 250).astype(np.intp)]
     colourful = 1 - np.exp(-log_mean / chosen.strength)

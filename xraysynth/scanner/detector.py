@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 import xraydb
 from jaxtyping import Float
-from scipy import ndimage
 
 from xraysynth.scanner.materials import attenuation_per_cm
 from xraysynth.scanner.spectrum import tungsten
@@ -164,8 +163,8 @@ def expose(
     (2, row, col)
         Transmission in [0, 1], normalised to open air as a scanner does.
     """
-    blurred = ndimage.gaussian_filter1d(clean, BLUR_PX, axis=1, mode="nearest", radius=1)
-    blurred = ndimage.gaussian_filter1d(blurred, BLUR_PX, axis=2, mode="nearest", radius=1)
+    side = float(np.exp(-0.5 / BLUR_PX**2))
+    blurred = mean_of_three(mean_of_three(clean, 1, side), 2, side)
     share = SCATTER_SHARE * (1 - blurred.mean(axis=(1, 2), keepdims=True))
     quanta = np.array(OPEN_QUANTA, dtype=np.float32)[:, None, None] * (pitch_mm / PIXEL_MM) ** 2
     expected = quanta * (blurred + share * _veil(blurred)) / (1 + share)
@@ -173,6 +172,24 @@ def expose(
     counts = expected + spread * rng.standard_normal(expected.shape, dtype=np.float32)
     gain = 1 + COLUMN_GAIN * rng.standard_normal((2, 1, clean.shape[2]), dtype=np.float32)
     return np.clip(counts * gain / quanta, 0.0, 1.0)
+
+
+def mean_of_three(
+    picture: Float[np.ndarray, "channel row col"], axis: int, side: float = 1.0
+) -> Float[np.ndarray, "channel row col"]:
+    """Return each pixel averaged with its two neighbours along an axis, which weigh `side`.
+
+    At the border the pixel itself stands for the neighbour that is missing.
+    """
+    before, after = (np.roll(picture, shift, axis) for shift in (1, -1))
+    edge: list[slice] = [slice(None)] * 3
+    for shifted, place in ((before, slice(0, 1)), (after, slice(-1, None))):
+        edge[axis] = place
+        shifted[tuple(edge)] = picture[tuple(edge)]
+    before += after
+    before *= side / (1 + 2 * side)
+    before += picture / (1 + 2 * side)
+    return before
 
 
 def _veil(signal: np.ndarray) -> np.ndarray:

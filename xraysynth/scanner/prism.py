@@ -95,10 +95,12 @@ class Outline:
         points = np.asarray(loop, dtype=np.float32)
         following = np.concatenate([points[1:], points[:1]])
         if points[:, 0] @ following[:, 1] < points[:, 1] @ following[:, 0]:
-            return cls.of_loop(points[::-1], sign)
+            points = points[::-1]
+            following = np.concatenate([points[1:], points[:1]])
         step = following - points
-        long = np.maximum(np.hypot(step[:, 0], step[:, 1]), TINY)
-        normals = np.stack([step[:, 1] / long, -step[:, 0] / long, np.zeros_like(long)], axis=1)
+        step /= np.maximum(np.hypot(step[:, 0], step[:, 1]), TINY)[:, None]
+        normals = np.zeros((len(points), 3), dtype=np.float32)
+        normals[:, 0], normals[:, 1] = step[:, 1], -step[:, 0]
         offsets = (normals[:, :2] * points).sum(axis=1)
         # Convex: no point lies outside any edge.
         outside = points @ normals[:, :2].T - offsets
