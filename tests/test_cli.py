@@ -236,6 +236,13 @@ def test_a_plan_is_valid_as_a_pipeline_file(
     assert capsys.readouterr().out == first
 
 
+def test_convert_offers_every_format_there_is() -> None:
+    from xraysynth.cli.shards import FORMATS as OFFERED
+    from xraysynth.shards.convert import FORMATS
+
+    assert set(OFFERED) == set(FORMATS)
+
+
 def test_a_command_is_a_parser_of_ours() -> None:
     assert all(type(parser) is Parser for parser in COMMANDS.values())
     assert os.environ.get("XRAYSYNTH_DEBUG") is None

@@ -350,6 +350,16 @@ def make_other_generator(copy: Path) -> None:
     save_generator(copy / "gan/other.safetensors", generator)
 
 
+@pytest.mark.parametrize("form", ["coco", "yolo", "webdataset"])
+def test_shards_can_be_converted(
+    form: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", str(finished / "shards"), "--to", form, "--out", str(tmp_path / form)]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"] == 24
+    assert "is there already" in refused(words, capsys)
+
+
 @pytest.mark.parametrize("kept", [0, 100, 2000])
 def test_a_truncated_checkpoint_is_damage(
     kept: int, copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

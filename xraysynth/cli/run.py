@@ -90,10 +90,13 @@ def _setting_lines(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """Return a plain value as YAML (JSON is)."""
+    """Return a plain value as YAML: JSON, but words that YAML takes for words without quotes."""
     import json
 
-    return value if isinstance(value, str) and value.isidentifier() else json.dumps(value)
+    from xraysynth.pipeline.yaml_file import parse_yaml
+
+    word = isinstance(value, str) and value.isidentifier() and parse_yaml(value, "") == value
+    return str(value) if word else json.dumps(value)
 
 
 def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: bool) -> None:
@@ -112,7 +115,7 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
     if as_json:
         show_json({"out": folder, "stages": rows, "samples": sum(counts), "shards": len(counts)})
         return
-    show_table(rows)
+    show_table([*rows, {"stage": "total", "seconds": sum(row["seconds"] for row in rows)}])
     if counts:
         say(f"{sum(counts)} labelled scans in {len(counts)} shards: {folder / SHARDS}")
     if "evaluate" in pipeline.settings:

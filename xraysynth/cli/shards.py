@@ -1,4 +1,4 @@
-"""Commands `verify` and `audit`: what can be done with shards, without a generator."""
+"""Commands `verify`, `convert` and `audit`: what can be done with shards, without a generator."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 from xraysynth.cli.console import say, show_json, show_table, watched
 from xraysynth.cli.parser import Parser, add_command, add_json, add_out, add_settings
 
+FORMATS = ("coco", "yolo", "webdataset")
+
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the commands."""
     _add_verify(commands)
+    _add_convert(commands)
     _add_audit(commands)
 
 
@@ -42,6 +45,33 @@ def verify(arguments: argparse.Namespace) -> int:
         show_table([vars(finding) for finding in report.findings])
     if error is not None:
         raise error
+    return 0
+
+
+def _add_convert(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = add_command(
+        commands,
+        "convert",
+        convert,
+        help="Write exported shards in the format of a detector",
+        example="xraysynth convert runs/quickstart/shards --to coco --out coco",
+    )
+    parser.add_argument("shards", type=Path, metavar="DIR", help="folder of an export")
+    parser.add_argument("--to", choices=FORMATS, required=True, help="the format")
+    add_out(parser, "folder that is not there yet")
+    add_json(parser)
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """Convert shards."""
+    from xraysynth.shards.convert import convert as convert_shards
+
+    with watched("convert") as progress:
+        done = convert_shards(arguments.shards, arguments.to, arguments.out, progress)
+    if arguments.json:
+        show_json(vars(done))
+    else:
+        say(f"{done.samples} samples with {done.objects} objects: {done.folder}")
     return 0
 
 
