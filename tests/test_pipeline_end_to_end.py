@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from skimage import io
 
 from xraysynth.cli import main
 from xraysynth.files import sha256_file
+from xraysynth.randomness import stream
 
 MANIFEST = "shards/manifest.json"
 
@@ -134,7 +134,7 @@ def test_a_run_killed_at_three_moments_ends_in_the_same_manifest(
     finished: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "killed"
-    moments = random.Random(20)
+    moments = stream(20, "moments of killing")
     for mark in ("scans.h5", "gan/resume.safetensors", "shards/shard-00000.h5"):
         with start(folder) as child:
             appears(folder / mark, child)
