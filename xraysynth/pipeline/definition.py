@@ -165,7 +165,7 @@ def _check_needs(chosen: Sequence[Stage]) -> None:
     """Raise if a stage reads what no earlier stage makes, or two make the same."""
     before: list[str] = []
     for stage in chosen:
-        for need in stage.needs:
+        for need in (need for need in stage.needs if not need.endswith("?")):
             makers = [name for name in before if name in need.split("|")]
             if len(makers) != 1:
                 found = f"both {' and '.join(makers)} are" if makers else "none is"

@@ -124,7 +124,7 @@ def _judge(
 
 def _upstream(stage: Stage, pipeline: Pipeline) -> list[str]:
     """Return the names of the stages whose outputs this one reads."""
-    wanted = {name for need in stage.needs for name in need.split("|")}
+    wanted = {name for need in stage.needs for name in need.rstrip("?").split("|")}
     return [other.name for other in pipeline.stages if other.name in wanted]
 
 

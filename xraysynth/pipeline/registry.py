@@ -19,8 +19,8 @@ _IN_ORDER: tuple[Stage, ...] = (
     MakeExemplar(),
     Learn(),
     Export(),
-    Audit(),
     Evaluate(),
+    Audit(),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _IN_ORDER}

@@ -63,7 +63,7 @@ class Stage(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Stages whose outputs it reads; "a|b" is met by either."""
+        """Stages whose outputs it reads; "a|b" is met by either, "a?" is read where it is there."""
 
     def settings(self) -> type[Settings]:
         """Return the type of its settings. Imports its room, so it is called late."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from xraysynth.pipeline.stage import AUDIT, SCANS, SHARDS, Context
+from xraysynth.files import read_json
+from xraysynth.pipeline.stage import AUDIT, EVALUATION, SCANS, SHARDS, Context
 from xraysynth.settings import Settings
 
 
@@ -13,7 +15,7 @@ class Audit:
 
     name = "audit"
     room = "audit"
-    needs = ("simulate|prepare", "export")
+    needs = ("simulate|prepare", "export", "evaluate?")
 
     def settings(self) -> type[Settings]:
         """`AuditConfig`."""
@@ -42,5 +44,29 @@ class Audit:
             context.folder / AUDIT,
             scans=context.folder / SCANS,
             config=context.settings,
+            facts=scores_of(context.folder / EVALUATION),
             progress=context.progress,
         )
+
+
+def scores_of(evaluation: Path) -> dict[str, Any]:
+    """Return the scores of the masks for the report; nothing if they were not judged."""
+    if not evaluation.is_file():
+        return {}
+    report = read_json(evaluation)
+    judged = {
+        "exported masks": report["segmenter"],
+        "exported masks, classes of the exemplar only": report["segmenter_taught"],
+        "the oracle itself, on held-out simulated scans": report["oracle"]["held_out_scores"],
+    }
+    return {
+        "agreement with an oracle that learned exact masks": {
+            f"{what}: {label}": scores[key]
+            for what, scores in judged.items()
+            for label, key in (
+                ("mean IoU", "mean_iou"),
+                ("foreground wIoU", "weighted_iou_foreground"),
+            )
+        },
+        "who labelled the exemplar": report["exemplar_origins"],
+    }
