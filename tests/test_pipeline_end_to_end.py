@@ -107,7 +107,7 @@ def test_a_changed_setting_redoes_only_what_follows(
         *["up to date"] * 4,
         "changed: settings (count)",
         "changed: upstream (export)",
-        "changed: upstream (export, evaluate)",
+        "changed: upstream (evaluate, export)",
     ]
     assert len(json.loads((copy / MANIFEST).read_text())["shards"]) == 2
     assert main(["verify", str(copy / "shards")]) == 0
