@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -12,6 +13,15 @@ from jaxtyping import install_import_hook
 # over threads would differ in their last bits.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# The same examples every time, and no limit on the time of one: machines are busy at times.
+hypothesis.settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 # Before anything imports this room: its functions then check the shapes they are annotated with.
 install_import_hook("xraysynth.scanner", "shape_checks.checked")
