@@ -28,7 +28,9 @@ from xraysynth.shards.samples import ExportInfo, SampleArrays, shard_name
 from xraysynth.shards.writer import finish, prepare_folder, write_shard
 
 NAMES = ["background", "bag", "gun"]
-TINY = OracleConfig(unet=LabellerConfig(steps=100, batch=8, width=8, learning_rate=0.01), held_out=8)
+TINY = OracleConfig(
+    unet=LabellerConfig(steps=100, batch=8, width=8, learning_rate=0.01), held_out=8
+)
 
 
 def blocks(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -49,7 +49,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StorageError(
             f"{path} could not be written ({error.strerror or error}); what was there before "
-            "is untouched. Free some space or choose another folder, then run the same command again."
+            "is untouched. Free some space or choose another folder, then run the same command "
+            "again."
         ) from error
     finally:
         with suppress(OSError):

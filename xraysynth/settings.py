@@ -15,7 +15,7 @@ from xraysynth.errors import SettingsError
 class Settings(pydantic.BaseModel):
     """Base of every config: frozen, keyword-only, refuses unknown keys and wrong types.
 
-    Fields carry unit and range: `kimg: float = Field(4.0, gt=0, description="thousands of images")`.
+    Fields carry unit and range: `kimg: float = Field(4.0, gt=0)`, with a docstring below.
     """
 
     model_config = pydantic.ConfigDict(
@@ -49,16 +49,17 @@ def settings_from_mapping(
 
     Examples
     --------
-    >>> class Dose(Settings):
-    ...     voltage_kvp: float = pydantic.Field(160.0, ge=100, le=200)
-    >>> settings_from_mapping(Dose, {"voltage_kpv": 140}, "scanner")
+    >>> class Tube(Settings):
+    ...     kvp: float = pydantic.Field(160.0, ge=100, le=200)
+    >>> settings_from_mapping(Tube, {"kpv": 140}, "tube")
     Traceback (most recent call last):
     ...
-    xraysynth.errors.SettingsError: scanner.voltage_kpv is not a setting; did you mean scanner.voltage_kvp?
+    xraysynth.errors.SettingsError: tube.kpv is not a setting; did you mean tube.kvp?
     """
     if not isinstance(mapping, Mapping):
         raise SettingsError(
-            f"{where or 'the settings'} is {reprlib.repr(mapping)}; want a mapping of names to values.",
+            f"{where or 'the settings'} is {reprlib.repr(mapping)}; "
+            "want a mapping of names to values.",
             where=where,
         )
     try:
@@ -77,7 +78,11 @@ def unknown_name(path: str, name: str, names: list[str]) -> str:
     """Return the sentence for a key that does not exist, with the nearest that does."""
     prefix = f"{path}." if path else ""
     guess = nearest(name, names)
-    hint = f"did you mean {prefix}{guess}?" if guess else f"valid names are {', '.join(sorted(names))}."
+    hint = (
+        f"did you mean {prefix}{guess}?"
+        if guess
+        else f"valid names are {', '.join(sorted(names))}."
+    )
     return f"{prefix}{name} is not a setting; {hint}"
 
 
