@@ -112,11 +112,12 @@ def _judge(
         folder=folder,
         settings=pipeline.settings[stage.name],
         seed=pipeline.run.seed,
+        upstream=tuple(_upstream(stage, pipeline)),
         workers=pipeline.run.workers,
     )
     if pending:
         return Verdict(stage=stage, context=context, reason=f"after {pending}")
-    basis = _basis(stage, context, record, _upstream(stage, pipeline))
+    basis = _basis(stage, context, record)
     context = replace(context, work_key=digest(basis))
     reason = _reason(stage, context, basis, record.stages.get(stage.name))
     return Verdict(stage=stage, context=context, reason=reason, basis=basis)
@@ -128,16 +129,14 @@ def _upstream(stage: Stage, pipeline: Pipeline) -> list[str]:
     return [other.name for other in pipeline.stages if other.name in wanted]
 
 
-def _basis(
-    stage: Stage, context: Context, record: RunRecord, upstream: list[str]
-) -> dict[str, Any]:
+def _basis(stage: Stage, context: Context, record: RunRecord) -> dict[str, Any]:
     """Return everything that a stage's result depends on."""
     return {
         "settings": context.settings.model_dump(mode="json", exclude={"workers"}),
         "seed": context.seed,
         "code": code_version(stage),
         "inputs": {str(path): _summary(hash_files([path])) for path in stage.inputs(context)},
-        "upstream": {name: digest(record.stages[name].outputs) for name in upstream},
+        "upstream": {name: digest(record.stages[name].outputs) for name in context.upstream},
     }
 
 

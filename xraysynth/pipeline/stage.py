@@ -37,6 +37,8 @@ class Context:
     settings: Any
     """The stage's own settings, an instance of `stage.settings()`."""
     seed: int
+    upstream: tuple[str, ...] = ()
+    """Stages of this pipeline whose outputs it reads; files of other runs may lie beside them."""
     workers: int = 1
     """Processes that may work at once. Never changes what is made."""
     progress: Progress = silent

@@ -39,20 +39,19 @@ class Audit:
         """Audit."""
         from xraysynth.audit import audit
 
+        judged = "evaluate" in context.upstream
         audit(
             context.folder / SHARDS,
             context.folder / AUDIT,
             scans=context.folder / SCANS,
             config=context.settings,
-            facts=scores_of(context.folder / EVALUATION),
+            facts=scores_of(context.folder / EVALUATION) if judged else {},
             progress=context.progress,
         )
 
 
 def scores_of(evaluation: Path) -> dict[str, Any]:
-    """Return the scores of the masks for the report; nothing if they were not judged."""
-    if not evaluation.is_file():
-        return {}
+    """Return the scores of the masks for the report."""
     report = read_json(evaluation)
     judged = {
         "exported masks": report["segmenter"],
