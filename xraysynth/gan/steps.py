@@ -85,7 +85,9 @@ def discriminator_step(
     loss = discriminator_loss(config.loss, fake_score, real_score)
     descend(state.discriminator_optimiser, state.discriminator, loss)
     real_score = real_score.detach()
-    stats = {"loss_discriminator": loss.item(), "real_sign": real_score.sign().mean().item()}
+    # Relativistic scores have no zero: how sure the discriminator is shows in the pairs.
+    margin = real_score - fake_score.detach() if config.loss == "relativistic" else real_score
+    stats = {"loss_discriminator": loss.item(), "real_sign": margin.sign().mean().item()}
     if state.step % config.r1_interval == 0:
         stats["gradient_penalty"] = penalise_gradient(state, real_seen, fake_seen, config)
     return real_score, stats
