@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import generator_hash
+from xraysynth.oneshot.choice import strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_classes
 from xraysynth.oneshot.exemplar import (
     check_exemplar_belongs,
@@ -23,7 +25,7 @@ from xraysynth.oneshot.exemplar import (
 from xraysynth.oneshot.labelling import (
     ExemplarConfig,
     Labeller,
-    candidate_score,
+    confident_classes,
     label_exemplar,
     make_exemplar,
 )
@@ -177,15 +179,22 @@ def test_rare_and_unwanted_classes_are_left_out_and_ids_stay_contiguous() -> Non
     assert np.unique(exemplar.label_map).tolist() == [0, 1, 2]
 
 
-def test_more_confident_classes_make_a_better_candidate() -> None:
-    config = ExemplarConfig()
-    two, three = np.zeros((2, 4, SIZE, SIZE), np.float32)
-    two[0, :8], two[1, 8:] = 1, 1
+def test_only_classes_with_enough_sure_pixels_count() -> None:
+    config = ExemplarConfig(min_share=0.1)
+    three = np.zeros((4, SIZE, SIZE), np.float32)
     three[0, :8], three[1, 8:12], three[2, 12:] = 1, 1, 1
-    unsure = np.where(three > 0, 0.6, 0.4 / 3).astype(np.float32)
-    scores = [candidate_score(candidate, config) for candidate in (unsure, two, three)]
-    assert scores == sorted(scores)
-    assert scores[0] < scores[1] < scores[2]
+    few = three.copy()
+    few[1, 8:12], few[2, 8:12, 1:], few[1, 8:12, 0] = 0, 1, 1
+    unsure = np.where(three > 0, 0.4, 0.2).astype(np.float32)
+    assert [confident_classes(candidate, config) for candidate in (three, few, unsure)] == [3, 2, 0]
+
+
+def test_a_scan_with_nothing_in_it_is_strange_and_one_like_others_is_not() -> None:
+    generator = toy_generator()
+    latent_z = torch.tensor([[0.0, 0.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0], [-9.0, -9.0, 9.0, -9.0]])
+    strange = strangeness(generator, generator.mapping(latent_z), 0)
+    assert strange.argmin() == 0
+    assert np.array_equal(strange, strangeness(generator, generator.mapping(latent_z), 0))
 
 
 def test_any_scan_can_be_looked_at() -> None:

@@ -49,15 +49,17 @@ from xraysynth.settings import Settings
 class ClusterConfig(Settings):
     """How pixels are clustered."""
 
-    steps: int = Field(150, ge=0)
+    steps: int = Field(100, ge=0)
     """Optimiser steps; 0 leaves a random projection."""
     images: int = Field(8, ge=1)
     """Scans a step."""
     pixels: int = Field(1024, ge=16)
     """Pixels a scan."""
+    sites_from_px: int = Field(32, ge=4)
+    """Coarsest resolution that is read; coarser features tell where a pixel is, not what."""
     dim: int = Field(64, ge=2)
     """Values that a pixel's hidden features are projected to."""
-    prototypes: int = Field(256, ge=2)
+    prototypes: int = Field(64, ge=2)
     """Number of clusters."""
     temperature: float = Field(0.1, gt=0)
     """Of the softmax over prototypes."""
@@ -150,7 +152,7 @@ def learn_clusters(
     """
     statistics = cluster_statistics(generator, config, seed)
     weights, bias, prototypes = _initial(generator, config, seed)
-    parameters = [*weights, bias, prototypes]
+    parameters = [weight for weight in (*weights, bias, prototypes) if weight.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(config.steps, 1))
     losses: list[float] = []
@@ -185,18 +187,22 @@ def cluster_statistics(generator: Generator, config: ClusterConfig, seed: int) -
 def _initial(
     generator: Generator, config: ClusterConfig, seed: int
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Return random site weights, bias and prototypes that take gradients."""
-    rng = stream(seed, "projection")
-    n_channels = sum(site.channels for site in generator.sites)
-    weights = [
-        torch.from_numpy(rng.standard_normal((config.dim, site.channels)) / n_channels**0.5)
-        for site in generator.sites
-    ]
-    prototypes = torch.from_numpy(rng.standard_normal((config.prototypes, config.dim)))
+    """Return random site weights, bias and prototypes; those that are read take gradients."""
+    rng, device = stream(seed, "projection"), device_of(generator)
+    coarsest = min(config.sites_from_px, generator.resolution)
+    read = [site.resolution >= coarsest for site in generator.sites]
+    n_channels = sum(
+        s.channels for s, is_read in zip(generator.sites, read, strict=True) if is_read
+    )
+    weights: list[Tensor] = []
+    for site, is_read in zip(generator.sites, read, strict=True):
+        values = rng.standard_normal((config.dim, site.channels)) * is_read / n_channels**0.5
+        weights.append(torch.from_numpy(values).float().to(device).requires_grad_(is_read))
+    prototypes = torch.from_numpy(rng.standard_normal((config.prototypes, config.dim))).float()
     return (
-        [weight.float().requires_grad_() for weight in weights],
-        torch.zeros(config.dim, requires_grad=True),
-        functional.normalize(prototypes.float(), dim=1).requires_grad_(),
+        weights,
+        torch.zeros(config.dim, device=device, requires_grad=True),
+        functional.normalize(prototypes, dim=1).to(device).requires_grad_(),
     )
 
 

@@ -171,8 +171,10 @@ def measure_statistics(generator: Generator, latent_w_batches: Iterable[Tensor])
             generator.synthesis(latent_w, noise_mode="const", on_activation=add)
     mean = [t / n for t, n in zip(total, count, strict=True)]
     variance = [s / n - m.square() for s, n, m in zip(square, count, mean, strict=True)]
+    device = device_of(generator)
     return SiteStatistics(
-        mean=tuple(value.float() for value in mean), std=tuple(_floored(v) for v in variance)
+        mean=tuple(value.float().to(device) for value in mean),
+        std=tuple(_floored(value).to(device) for value in variance),
     )
 
 

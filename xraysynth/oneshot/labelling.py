@@ -1,7 +1,6 @@
 """An exemplar without a human: the best of many generated scans, labelled by a rule or a network.
 
-The candidate that holds the most classes, each with enough confident pixels, is taken; what
-labelled it is written into its `origin`, so that no figure built on it can be mistaken for a
+What labelled it is written into its `origin`, so that no figure built on it can be mistaken for a
 person's work.
 """
 
@@ -19,6 +18,7 @@ from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import latents, to_images
+from xraysynth.oneshot.choice import richest, strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
 from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs, load_exemplar
 from xraysynth.oneshot.features import device_of
@@ -33,6 +33,9 @@ from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import open_scans
 from xraysynth.settings import Settings
 
+BLOCK = 32
+"""Candidates in memory at a time."""
+
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 """Scans (n, H, W, C) to class probabilities (n, classes, H, W)."""
 
@@ -42,16 +45,16 @@ class ExemplarConfig(Settings):
 
     labeller: str = "simulator"
     """`simulator` (a U-Net taught by exact masks), `colour`, or the folder of your own exemplar."""
-    candidates: int = Field(256, ge=1)
+    candidates: int = Field(128, ge=1)
     """Generated scans to choose from."""
     truncation_psi: float = Field(0.9, gt=0, le=1)
     """Truncation of the candidates."""
     min_share: float = Field(0.004, gt=0, lt=1)
     """A class with a smaller share of the pixels is not part of the exemplar."""
-    wanted_share: float = Field(0.015, gt=0, lt=1)
-    """A class with this share of confident pixels counts in full when candidates are compared."""
-    min_confidence: float = Field(0.8, ge=0, le=1)
-    """A pixel at least this sure is confident."""
+    min_confidence: float = Field(0.5, ge=0, le=1)
+    """Only pixels at least this sure count when candidates are compared."""
+    typicality: float = Field(2.0, ge=0)
+    """Weight of being like other scans against the number of classes, in standard deviations."""
     without: tuple[str, ...] = ()
     """Classes that the exemplar shall not have; their pixels get the next likely class."""
     unet: LabellerConfig = LabellerConfig()
@@ -148,51 +151,44 @@ def label_exemplar(
         If the best candidate holds fewer than two classes.
     """
     own_seed = stream_seed(seed, "exemplar candidates")
-    best: tuple[float, int, np.ndarray, np.ndarray] | None = None
-    names = labeller.class_names
-    usable = np.array([name not in config.without for name in names])
-    for start in range(0, config.candidates, 32):
-        indices = range(start, min(start + 32, config.candidates))
-        images = to_images(_scans(generator, own_seed, indices, config.truncation_psi)[1])
-        probabilities = labeller.probabilities(images) * usable[None, :, None, None]
-        for index, image, probability in zip(indices, images, probabilities, strict=True):
-            score = candidate_score(probability, config)
-            if best is None or score > best[0]:
-                best = (score, index, image, probability)
-    assert best is not None
-    _, index, image, probability = best
+    names, usable = labeller.class_names, [n not in config.without for n in labeller.class_names]
+    latent_w, n_classes = [], []
+    for start in range(0, config.candidates, BLOCK):
+        indices = range(start, min(start + BLOCK, config.candidates))
+        codes, images = _scans(generator, own_seed, indices, config.truncation_psi)
+        latent_w.append(codes)
+        for probability in _probabilities(labeller, images, usable):
+            n_classes.append(confident_classes(probability, config))
+    strange = strangeness(generator, torch.cat(latent_w), own_seed)
+    index = richest(np.array(n_classes, float), strange, config.typicality)
+    codes, image = _scans(generator, own_seed, [index], config.truncation_psi)
+    probability = _probabilities(labeller, image, usable)[0]
     kept = classes_present(probability, config.min_share)
     if len(kept) < 2:
         raise InputError(
-            f"none of {config.candidates} generated scans holds two classes; train the generator "
-            "longer, raise exemplar.candidates, or label a scan yourself.",
+            f"the best of {config.candidates} generated scans holds fewer than two classes; train "
+            "the generator longer, raise exemplar.candidates, or label a scan yourself.",
             code="exemplar-empty",
         )
-    latent_w, _ = _scans(generator, own_seed, [index], config.truncation_psi)
     return Exemplar(
-        latent_w=latent_w[0],
+        latent_w=codes[0].cpu().numpy().astype(np.float32),
         label_map=probability[kept].argmax(0).astype(np.uint8),
         class_names=tuple(names[class_id] for class_id in kept),
         origin=(
-            f"{labeller.origin} Chosen as the one of {config.candidates} generated scans with the "
-            f"most classes and confident pixels; classes below {config.min_share:.1%} of it are "
-            "left out."
+            f"{labeller.origin} Chosen of {config.candidates} generated scans for holding many "
+            "classes and, told without labels, for being like the others; classes below "
+            f"{config.min_share:.1%} of it are left out."
         ),
         generator_hash=generator_hash(generator),
-        image=image,
+        image=image[0],
     )
 
 
-def candidate_score(probability: np.ndarray, config: ExemplarConfig) -> float:
-    """Return how much a candidate (classes, H, W) would teach.
-
-    One point for each class with `wanted_share` of confident pixels, a part of one for less, and
-    less than one for the share of all pixels that are confident, which decides between equals.
-    """
+def confident_classes(probability: np.ndarray, config: ExemplarConfig) -> int:
+    """Return how many classes have enough sure pixels in a candidate (classes, H, W)."""
     label, sure = probability.argmax(0), probability.max(0) >= config.min_confidence
     share = np.bincount(label[sure], minlength=len(probability)) / label.size
-    share[share < config.min_share] = 0
-    return float(np.minimum(share / config.wanted_share, 1).sum() + 0.5 * sure.mean())
+    return int((share >= config.min_share).sum())
 
 
 def classes_present(probability: np.ndarray, min_share: float) -> list[int]:
@@ -202,12 +198,18 @@ def classes_present(probability: np.ndarray, min_share: float) -> list[int]:
     return [int(class_id) for class_id in np.flatnonzero(share >= min_share)]
 
 
+def _probabilities(labeller: Labeller, images: np.ndarray, usable: list[bool]) -> np.ndarray:
+    """Return class probabilities (n, classes, H, W), 0 for classes that may not be used."""
+    wanted: np.ndarray = labeller.probabilities(images) * np.array(usable)[None, :, None, None]
+    return wanted
+
+
 def _scans(
     generator: Generator, seed: int, indices: Sequence[int], psi: float
-) -> tuple[np.ndarray, torch.Tensor]:
-    """Return `latent_w` (n, num_ws, w_dim) and scans (n, C, H, W) of numbered candidates."""
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) uint8 of numbered candidates."""
     with torch.no_grad():
         latent_z = latents(generator, seed, indices).to(device_of(generator))
         latent_w = generator.mapping(latent_z, truncation_psi=psi)
         images = generator.synthesis(latent_w, noise_mode="const")
-    return latent_w.cpu().numpy().astype(np.float32), images
+    return latent_w.clone(), to_images(images)

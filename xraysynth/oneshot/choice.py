@@ -1,0 +1,106 @@
+"""Which generated scan to label: one that holds many classes, and is like the others.
+
+A scan crowded with every class is often an odd one, and what is learned from it does not carry
+over. How typical a scan is can be told without a label: the pixels of other scans should find
+pixels like themselves in it. The trade between the two was measured (`docs/decisions/`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.clustering import ClusterConfig, cluster_statistics, mapped_latents
+from xraysynth.oneshot.features import SiteMap, SiteStatistics, project
+
+REFERENCE_SCANS = 64
+REFERENCE_PIXELS = 4096
+CANDIDATE_PIXELS = 1024
+COMPONENTS = 16
+
+
+def strangeness(generator: Generator, latent_w: Tensor, seed: int) -> np.ndarray:
+    """Return how unlike other generated scans each candidate is, without any label.
+
+    Parameters
+    ----------
+    latent_w : (n, num_ws, w_dim)
+        The candidates.
+
+    Returns
+    -------
+    (n,)
+        Mean distance from a pixel of other scans to the nearest pixel of the candidate, in the
+        first 16 principal components of the hidden features that the segmenter reads.
+    """
+    config = ClusterConfig()
+    site_map = _read_features(generator, cluster_statistics(generator, config, seed), config)
+    others = mapped_latents(generator, REFERENCE_SCANS, 1.0, seed, "reference")
+    reference = _pixels(generator, others, site_map, REFERENCE_PIXELS // REFERENCE_SCANS)
+    components, mean = _principal(reference.flatten(0, 1))
+    near = (reference.flatten(0, 1) - mean) @ components
+    distances = []
+    for batch in latent_w.split(16):
+        found = (_pixels(generator, batch, site_map, CANDIDATE_PIXELS) - mean) @ components
+        distances += [float(torch.cdist(near, pixels).min(1).values.mean()) for pixels in found]
+    return np.array(distances)
+
+
+def richest(n_classes: np.ndarray, strange: np.ndarray, typicality: float) -> int:
+    """Return the index of the candidate with many classes and little strangeness.
+
+    Both are compared in standard deviations over the candidates; `typicality` weighs the second.
+
+    Examples
+    --------
+    >>> richest(np.array([9.0, 8.0, 3.0]), np.array([5.0, 1.0, 1.0]), 0.0)
+    0
+    >>> richest(np.array([9.0, 8.0, 3.0]), np.array([5.0, 1.0, 1.0]), 1.0)
+    1
+    """
+    return int(np.argmax(_standard(n_classes) - typicality * _standard(strange)))
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Return values at mean 0 and deviation 1; 0 if they are all alike."""
+    centred = values - values.mean()
+    return centred / max(float(centred.std()), 1e-9)
+
+
+def _read_features(
+    generator: Generator, statistics: SiteStatistics, config: ClusterConfig
+) -> SiteMap:
+    """Return the map of raw features to the normalised ones that clustering reads."""
+    coarsest = min(config.sites_from_px, generator.resolution)
+    n_read = sum(site.channels for site in generator.sites if site.resolution >= coarsest)
+    weights, row = [], 0
+    for site in generator.sites:
+        weight = torch.zeros(n_read, site.channels)
+        if site.resolution >= coarsest:
+            weight[row : row + site.channels] = torch.eye(site.channels)
+            row += site.channels
+        weights.append(weight.to(statistics.mean[0].device))
+    bias = torch.zeros(n_read, device=statistics.mean[0].device)
+    return SiteMap(weights=tuple(weights), bias=bias).after_normalisation(statistics)
+
+
+def _pixels(generator: Generator, latent_w: Tensor, site_map: SiteMap, n_pixels: int) -> Tensor:
+    """Return about `n_pixels` evenly spread pixels of each scan (n, pixels, features)."""
+    parts = []
+    for batch in latent_w.split(16):
+        with torch.no_grad():
+            _, maps = project(generator, batch, site_map, "bilinear")
+        flat = maps.flatten(2).transpose(1, 2)
+        # An odd stride does not fall into step with the rows.
+        parts.append(flat[:, :: max(flat.shape[1] // n_pixels, 1) | 1])
+    return torch.cat(parts)
+
+
+def _principal(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first principal components (features, k) and the mean of pixels (n, features)."""
+    mean = pixels.mean(0)
+    centred = (pixels - mean).double()
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(pixels))
+    return vectors[:, -COMPONENTS:].float(), mean
