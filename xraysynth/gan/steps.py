@@ -167,8 +167,13 @@ def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> Non
 
 @torch.no_grad()
 def update_average(state: TrainState, config: TrainConfig) -> None:
-    """Move the averaged generator: half-life `ema_kimg`, shorter while little has been seen."""
-    half_life = min(config.ema_kimg * 1000.0, config.ema_rampup * state.images_seen)
+    """Move the averaged generator: half-life `ema_kimg`, shorter while little has been seen.
+
+    A run that starts from a trained generator has no bad beginning to forget, so it never shortens.
+    """
+    half_life = config.ema_kimg * 1000.0
+    if not config.init:
+        half_life = min(half_life, config.ema_rampup * state.images_seen)
     beta = 0.5 ** (config.batch / max(half_life, 1e-8))
     average: list[Tensor] = list(state.average.parameters())
     present: list[Tensor] = list(state.generator.parameters())

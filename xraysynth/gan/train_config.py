@@ -53,7 +53,7 @@ class TrainConfig(Settings):
     ema_kimg: float = Field(10.0, gt=0)
     """Half-life of the averaged weights, in thousands of images."""
     ema_rampup: float = Field(0.05, gt=0)
-    """Half-life as a share of the images seen, while that is shorter."""
+    """Half-life as a share of the images seen, while that is shorter; ignored with `init`."""
     warmup_kimg: float = Field(0.0, ge=0)
     """Thousands of images over which the generator's rate rises from zero after start or growth."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
