@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from xraysynth.audit.panels import class_colours
 from xraysynth.audit.pictures import display, enlarge, grid, overlay, png_bytes
 from xraysynth.scanfile import open_scans
@@ -36,7 +34,7 @@ def main() -> None:
     ]
     images = [enlarge(image, FACTOR) for image in (*real, *generated, *labels)]
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    PICTURE.write_bytes(png_bytes(grid(np.stack(images), COLUMNS)))
+    PICTURE.write_bytes(png_bytes(grid(images, COLUMNS)))
 
 
 if __name__ == "__main__":
