@@ -123,7 +123,7 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     tensors, metadata = load_tensors(path, "training")
     if metadata["key"] != key:
         raise CheckpointError(
-            f"{path} was saved by a run with other settings, scans or seed; "
+            f"{path} was saved by a run with other settings, scans, seed or number of threads; "
             "choose another folder, or delete this one to start anew."
         )
     sizes = NetworkConfig.model_validate(metadata["config"])
