@@ -93,5 +93,8 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path, how: signal.Signals
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as child:
         wait_for_a_file(folder)
         os.killpg(child.pid, how) if how == signal.SIGINT else child.send_signal(how)
-        child.wait(timeout=20)
+        try:
+            child.wait(timeout=20)
+        finally:
+            child.kill()
     assert gone(folder)
