@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from ctrl_c import interrupted
 
 from xraysynth import cli
 from xraysynth.cli import build_parser, main
@@ -191,8 +191,7 @@ def test_ctrl_c_ends_with_status_130(tmp_path: Path) -> None:
         while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(1)
-        child.send_signal(signal.SIGINT)
-        _, shown = child.communicate(timeout=60)
+        shown = interrupted(child)
     assert child.returncode == 130
     assert shown.splitlines()[-1] == "interrupted; run the same command to go on"
     assert "Traceback" not in shown

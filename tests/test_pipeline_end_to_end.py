@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from ctrl_c import interrupted
 from skimage import io
 
 from xraysynth.cli import main
@@ -149,8 +149,7 @@ def test_ctrl_c_is_written_down(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with start(folder, "--set", "train_gan.kimg=50") as child:
         appears(folder / "gan/resume.safetensors", child)
-        child.send_signal(signal.SIGINT)
-        _, shown = child.communicate(timeout=60)
+        shown = interrupted(child)
     assert child.returncode == 130
     assert shown.splitlines()[-1] == "interrupted; run the same command to go on"
     assert statuses(folder) == {"simulate": "done", "train_gan": "interrupted"}
