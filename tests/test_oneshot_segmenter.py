@@ -37,7 +37,7 @@ TINY = LearnConfig(
         statistics_images=8,
         views=ViewConfig(swap_from_px=8),
     ),
-    head=HeadConfig(steps=80, swap=ViewConfig(swap_from_px=8)),
+    head=HeadConfig(swap=ViewConfig(swap_from_px=8)),
     smoothing_px=0,
 )
 

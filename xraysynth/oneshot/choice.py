@@ -2,7 +2,8 @@
 
 A scan crowded with every class is often an odd one, and what is learned from it does not carry
 over. How typical a scan is can be told without a label: the pixels of other scans should find
-pixels like themselves in it. The trade between the two was measured (`docs/decisions/`).
+pixels like themselves in it. The trade between the two was measured:
+`docs/decisions/0006-one-shot-defaults.md`.
 """
 
 from __future__ import annotations

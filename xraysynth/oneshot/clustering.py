@@ -61,7 +61,7 @@ class ClusterConfig(Settings):
     """Values that a pixel's hidden features are projected to."""
     prototypes: int = Field(64, ge=2)
     """Number of clusters."""
-    temperature: float = Field(0.1, gt=0)
+    temperature: float = Field(0.2, gt=0)
     """Of the softmax over prototypes."""
     epsilon: float = Field(0.05, gt=0)
     """Entropy of the codes: small is hard."""

@@ -8,7 +8,6 @@ many styles: rows of `latent_w` that do not move items are swapped, and the labe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,16 +31,14 @@ from xraysynth.settings import Settings
 class HeadConfig(Settings):
     """How the head learns from the exemplars."""
 
-    steps: int = Field(200, ge=1)
-    """Optimiser steps."""
-    views: int = Field(4, ge=1)
-    """Restyled views of an exemplar a step."""
-    plain_share: float = Field(0.25, ge=0, le=1)
-    """Share of views that keep the exemplar's own style."""
-    learning_rate: float = Field(0.02, gt=0)
-    """Of Adam, falling to 0 along a cosine."""
-    weight_decay: float = Field(0.01, ge=0)
-    """Decoupled; the head reads standardised values."""
+    views: int = Field(12, ge=1)
+    """Views of each exemplar: the first in its own style, the others restyled."""
+    pixels: int = Field(65536, ge=64)
+    """At most so many pixels of all views together are learned from."""
+    steps: int = Field(60, ge=1)
+    """Most iterations of L-BFGS; the problem is convex."""
+    weight_decay: float = Field(0.001, ge=0)
+    """Of the weights, which read standardised values."""
     balance: float = Field(0.5, ge=0, le=1)
     """Loss weight of a class is its share to the power of minus this."""
     swap: ViewConfig = ViewConfig(swap_from_px=16, flip_probability=0, rotation_deg=0, shift=0)
@@ -88,19 +85,10 @@ def learn_segmenter(
         shape = (generator.num_ws, generator.w_dim)
         check_exemplar_belongs(exemplar, belongs_to, shape, generator.resolution)
     class_names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
-    total = config.cluster.steps + config.head.steps
-    clusters = learn_clusters(
-        generator,
-        config.interpolation,
-        config.cluster,
-        seed,
-        lambda done, _, note: progress(done, total, note),
-    )
+    clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
     standard = _standardised(generator, clusters.site_map, config, seed)
     lesson = _Lesson(generator, exemplars, class_names, config, seed)
-    weight, bias = _train_head(
-        lesson, standard, lambda done, _, note: progress(config.cluster.steps + done, total, note)
-    )
+    weight, bias = _train_head(lesson, standard)
     temperature = _temperature(lesson, standard.folded(weight, bias))
     facts = SegmenterFacts(
         class_names=class_names,
@@ -139,23 +127,25 @@ class _Lesson:
         self.class_weights = weights * self.n_classes / weights.sum()
         self._blocks = swappable_blocks(generator, config.head.swap.swap_from_px)
 
-    def views(self, site_map: SiteMap, *names: str | int) -> tuple[Tensor, Tensor]:
-        """Return projected pixels (v, D, H, W) and labels (v, H, W) of the views of one step."""
-        config = self.config.head
-        rng = stream(self.seed, "head", *names)
-        chosen = torch.from_numpy(rng.integers(len(self.latents), size=config.views))
-        other = mapped_latents(
-            self.generator, config.views, self.config.cluster.truncation_psi, self.seed, *names
+    def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor]:
+        """Return projected pixels (v, D, H, W) and labels (v, H, W) of views of each exemplar."""
+        parts = []
+        for number in range(count):
+            plain = purpose == "train" and number == 0
+            latent_w = self.latents if plain else self._restyled(purpose, number)
+            with torch.no_grad():
+                _, pixels = project(self.generator, latent_w, site_map, self.config.interpolation)
+            parts.append(pixels)
+        return torch.cat(parts), self.labels.repeat(count, 1, 1)
+
+    def _restyled(self, purpose: str, number: int) -> Tensor:
+        """Return the exemplars' latents with some rows swapped."""
+        draw = draw_view(
+            self.config.head.swap, self._blocks, stream(self.seed, "head", purpose, number)
         )
-        latent_w = self.latents[chosen].clone()
-        for view in range(config.views):
-            if rng.random() >= config.plain_share:
-                draw = draw_view(config.swap, self._blocks, rng)
-                one = slice(view, view + 1)
-                latent_w[one] = swap_rows(latent_w[one], other[one], draw)
-        with torch.no_grad():
-            _, pixels = project(self.generator, latent_w, site_map, self.config.interpolation)
-        return pixels, self.labels[chosen]
+        psi, count = self.config.cluster.truncation_psi, len(self.latents)
+        other = mapped_latents(self.generator, count, psi, self.seed, "head", purpose, number)
+        return swap_rows(self.latents, other, draw)
 
 
 def _standardised(
@@ -173,35 +163,37 @@ def _standardised(
     return site_map.folded(torch.diag(1 / std), -mean / std)
 
 
-def _train_head(lesson: _Lesson, site_map: SiteMap, progress: Progress) -> tuple[Tensor, Tensor]:
+def _train_head(lesson: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
     """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy."""
     config = lesson.config.head
-    device = site_map.bias.device
-    weight = torch.zeros(lesson.n_classes, len(site_map.bias), device=device, requires_grad=True)
-    bias = torch.zeros(lesson.n_classes, device=device, requires_grad=True)
-    groups: list[dict[str, Any]] = [
-        {"params": [weight], "weight_decay": config.weight_decay},
-        {"params": [bias], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
-    for step in range(config.steps):
-        pixels, labels = lesson.views(site_map, "train", step)
-        scores = torch.einsum("kd,ndhw->nkhw", weight, pixels) + bias[:, None, None]
-        loss = functional.cross_entropy(scores, labels, weight=lesson.class_weights)
+    pixels, labels = lesson.views(site_map, "train", config.views)
+    flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
+    if len(flat) > config.pixels:
+        rng = stream(lesson.seed, "head pixels")
+        chosen = torch.from_numpy(rng.permutation(len(flat))[: config.pixels]).to(flat.device)
+        flat, classes = flat[chosen], classes[chosen]
+    weight = torch.zeros(lesson.n_classes, flat.shape[1], device=flat.device, requires_grad=True)
+    bias = torch.zeros(lesson.n_classes, device=flat.device, requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [weight, bias], max_iter=config.steps, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> float:
         optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        progress(step + 1, config.steps, f"head loss {float(loss.detach()):.3f}")
+        scores = flat @ weight.T + bias
+        entropy = functional.cross_entropy(scores, classes, weight=lesson.class_weights)
+        value = entropy + 0.5 * config.weight_decay * weight.square().sum()
+        value.backward()
+        return float(value.detach())
+
+    optimiser.step(loss)
     return weight.detach(), bias.detach()
 
 
 def _temperature(lesson: _Lesson, site_map: SiteMap) -> float:
     """Return the divisor of the scores with the least cross-entropy on views not trained on."""
-    batches = [lesson.views(site_map, "calibrate", step) for step in range(4)]
-    scores = smoothed(torch.cat([pixels for pixels, _ in batches]), lesson.config.smoothing_px)
-    labels = torch.cat([label for _, label in batches])
+    pixels, labels = lesson.views(site_map, "calibrate", 6)
+    scores = smoothed(pixels, lesson.config.smoothing_px)
     candidates = np.geomspace(0.25, 8, 41)
     losses = [float(functional.cross_entropy(scores / t, labels)) for t in candidates.tolist()]
     return float(candidates[int(np.argmin(losses))])
