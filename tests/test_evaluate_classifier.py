@@ -10,7 +10,7 @@ from xraysynth.errors import InputError
 from xraysynth.evaluate.classifier import (
     area_under_curve,
     fit_logistic,
-    held_out_auc,
+    held_out,
     separation,
 )
 from xraysynth.randomness import stream
@@ -29,14 +29,14 @@ def test_area_equals_the_rank_sum_test() -> None:
 
 
 def test_held_out_area_is_that_of_two_gaussians() -> None:
-    area = held_out_auc(points("a", 4000, 1.5), points("b", 4000), stream(0, "folds"))
-    assert area == pytest.approx(stats.norm.cdf(1.5 / np.sqrt(2)), abs=0.012)
-    assert separation(area, 10**6) == pytest.approx(1.5, abs=0.08)
+    found = held_out(points("a", 4000, 1.5), points("b", 4000), stream(0, "folds"))
+    assert found.area == pytest.approx(stats.norm.cdf(1.5 / np.sqrt(2)), abs=0.012)
+    assert found.separation == pytest.approx(1.5, abs=0.08)
 
 
 def test_one_source_gives_a_half_even_with_more_features_than_samples() -> None:
     areas = [
-        held_out_auc(points(f"a{i}", 40, 0, 120), points(f"b{i}", 40, 0, 120), stream(i, "folds"))
+        held_out(points(f"a{i}", 40, 0, 120), points(f"b{i}", 40, 0, 120), stream(i, "folds")).area
         for i in range(10)
     ]
     assert np.mean(areas) == pytest.approx(0.5, abs=0.06)
@@ -60,21 +60,29 @@ def test_optimum_has_no_slope() -> None:
 def test_a_constant_feature_does_no_harm() -> None:
     first, second = points("a", 50, 2), points("b", 50)
     first[:, 3] = second[:, 3] = 7
-    assert held_out_auc(first, second, stream(0, "folds")) > 0.85
+    assert held_out(first, second, stream(0, "folds")).area > 0.85
 
 
 def test_same_stream_same_area_and_the_global_state_is_left_alone() -> None:
     before = str(np.random.get_state())  # noqa: NPY002 (only looked at)
     first, second = points("a", 40), points("b", 40)
-    areas = {held_out_auc(first, second, stream(3, "folds")) for _ in range(2)}
+    areas = {held_out(first, second, stream(3, "folds")) for _ in range(2)}
     assert len(areas) == 1
     assert str(np.random.get_state()) == before  # noqa: NPY002
 
 
 def test_fewer_samples_than_folds_is_named() -> None:
-    with pytest.raises(InputError, match="at least 5"):
-        held_out_auc(points("a", 4), points("b", 40), stream(0, "folds"))
+    with pytest.raises(InputError, match="at least 10"):
+        held_out(points("a", 9), points("b", 40), stream(0, "folds"))
 
 
-def test_certainty_is_finite() -> None:
-    assert separation(1.0, 1000) == pytest.approx(np.sqrt(2) * stats.norm.ppf(1 - 0.0005))
+def test_separation_grows_where_the_area_cannot() -> None:
+    near, far = (
+        held_out(points("a", 200, shift), points("b", 200), stream(0, "folds")) for shift in (8, 16)
+    )
+    assert near.area == far.area == 1
+    assert far.separation > 1.5 * near.separation
+
+
+def test_constant_scores_are_a_finite_distance_apart() -> None:
+    assert np.isfinite(separation(np.ones(3), np.zeros(3)))

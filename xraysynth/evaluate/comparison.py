@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from xraysynth.errors import InputError
-from xraysynth.evaluate.classifier import FOLDS, held_out_auc, separation
+from xraysynth.evaluate.classifier import FOLDS, held_out
 from xraysynth.evaluate.feature_network import NAME
 from xraysynth.evaluate.frechet import frechet_distance
 from xraysynth.evaluate.histograms import divergence, earth_mover
@@ -20,7 +20,8 @@ from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
 
 SPLITS = 5
-LEAST_SCANS = 2 * FOLDS
+LEAST_MADE = 2 * FOLDS
+LEAST_SCANS = 2 * LEAST_MADE
 MOST_FOR_SLICES = 256
 """Pictures of each set whose patches are compared."""
 
@@ -31,21 +32,25 @@ def compare(first: PictureSet, second: PictureSet, rng: np.random.Generator) -> 
     """Return every figure of two sets of equal size, by name.
 
     `first` stands for what is real where a measure is not symmetric (precision and recall).
-    Names with "AUC" are areas under the curve, "precision" and "recall" shares; all others are
-    distances, 0 for equal distributions.
+    Names with "AUC" are held-out areas under the curve of a linear classifier, 0.5 where nothing
+    tells the sets apart, "precision" and "recall" shares; all others are distances, 0 in the mean
+    for equal distributions (but FD and slices, which have a bias that depends on the count).
     """
     n_slices = min(len(first), len(second), MOST_FOR_SLICES)
     slices = sliced_wasserstein(first.pictures[:n_slices], second.pictures[:n_slices], rng)
+    simple = held_out(simple_features(first), simple_features(second), rng)
     figures = {
         "colour histogram (JS, bit)": divergence(first.colour, second.colour),
         "transmission histogram (W1)": earth_mover(first.tone, second.tone),
         "density (JS, bit)": divergence(first.density, second.density),
         "power spectrum (dB)": spectrum_distance(first.power, second.power),
         **{f"sliced Wasserstein {side} px": value for side, value in slices.items()},
-        "AUC simple": held_out_auc(simple_features(first), simple_features(second), rng),
+        "AUC simple": simple.area,
+        "d' simple": simple.separation,
     }
     if first.pooled is None or second.pooled is None:
         return figures
+    deep = held_out(first.pooled, second.pooled, rng)
     found = precision_recall(first.pooled, second.pooled)
     return {
         **figures,
@@ -53,7 +58,8 @@ def compare(first: PictureSet, second: PictureSet, rng: np.random.Generator) -> 
         f"KID ({NAME})": kernel_distance(first.pooled, second.pooled),
         "precision": found.precision,
         "recall": found.recall,
-        f"AUC {NAME}": held_out_auc(first.pooled, second.pooled, rng),
+        f"AUC {NAME}": deep.area,
+        f"d' {NAME}": deep.separation,
     }
 
 
@@ -75,7 +81,8 @@ def compare_with_halves(
     dict
         `samples_each`, `splits`, and `measures`: by name `made` and `real_halves`, each with
         `mean`, `sd` and the `values` by split; areas under the curve also with `excess` (made
-        minus halves) and `d_prime`, the rest with `ratio` (made over halves).
+        minus halves), the rest with `ratio` (made over halves), null where the halves' figure
+        is not clear of 0.
 
     Raises
     ------
@@ -83,10 +90,10 @@ def compare_with_halves(
         If a set is too small to be halved and classified.
     """
     n_each = min(len(real) // 2, len(made))
-    if n_each < FOLDS:
+    if n_each < LEAST_MADE:
         raise InputError(
             f"there are {len(real)} real and {len(made)} made scans; want at least "
-            f"{LEAST_SCANS} and {FOLDS}, so that halves of the real ones can be compared."
+            f"{LEAST_SCANS} and {LEAST_MADE}, so that halves of the real ones can be compared."
         )
     against_made, against_real = [], []
     for split in range(splits):
@@ -105,24 +112,22 @@ def compare_with_halves(
                 name,
                 [figures[name] for figures in against_made],
                 [figures[name] for figures in against_real],
-                n_each,
             )
             for name in against_made[0]
         },
     }
 
 
-def _beside(name: str, made: list[float], halves: list[float], n_each: int) -> dict[str, Any]:
+def _beside(name: str, made: list[float], halves: list[float]) -> dict[str, Any]:
     """Return one measure's figures, with what sets them side by side."""
     entry: dict[str, Any] = {"made": summary(made), "real_halves": summary(halves)}
-    mean, yardstick = entry["made"]["mean"], entry["real_halves"]["mean"]
+    mean, yardstick = entry["made"]["mean"], entry["real_halves"]
     if name.startswith("AUC"):
-        entry["excess"] = rounded(mean - yardstick)
-        n_pairs = (n_each // FOLDS) ** 2 * FOLDS
-        entry["d_prime"] = rounded(separation(mean, n_pairs))
+        entry["excess"] = rounded(mean - yardstick["mean"])
     else:
-        # An unbiased figure of two halves may be 0 or less: then there is no ratio.
-        entry["ratio"] = rounded(mean / yardstick) if yardstick > 0 else None
+        # An unbiased figure of two halves scatters about 0: then a ratio would mean nothing.
+        clear = yardstick["mean"] > 2 * yardstick["sd"]
+        entry["ratio"] = rounded(mean / yardstick["mean"]) if clear else None
     return entry
 
 
