@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from xraysynth.cli.console import say, show_json, show_table, watched
-from xraysynth.cli.parser import Parser, add_command, add_json, add_out, add_seed, add_settings
+from xraysynth.cli.parser import (
+    Parser,
+    add_command,
+    add_json,
+    add_out,
+    add_seed,
+    add_settings,
+    add_workers,
+    positive,
+)
+from xraysynth.errors import InputError
 
 SEGMENTER = (
     "xraysynth evaluate segmenter runs/quickstart/shards "
@@ -15,16 +25,22 @@ SEGMENTER = (
 )
 
 
+SCANNER = (
+    "xraysynth evaluate scanner --real ../shared/real/sixray --workers 2 --out runs/scanner.json"
+)
+
+
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command and the kinds of evaluation."""
     parser = commands.add_parser(
         "evaluate",
-        help="Measure how good a segmenter's masks are",
+        help="Measure how good a segmenter's masks are, or how real simulated scans look",
         description="Measure how good something is.",
         epilog=f"example:\n  {SEGMENTER}",
     )
     kinds = parser.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=Parser)
     _add_segmenter(kinds)
+    _add_scanner(kinds)
 
 
 def _add_segmenter(kinds: argparse._SubParsersAction[Parser]) -> None:
@@ -63,6 +79,90 @@ def segmenter(arguments: argparse.Namespace) -> int:
     show_table(score_rows(report))
     say(f"scores: {arguments.out}")
     return 0
+
+
+def _add_scanner(kinds: argparse._SubParsersAction[Parser]) -> None:
+    parser = add_command(
+        kinds,
+        "scanner",
+        scanner,
+        help="Compare simulated scans with real ones, beside two halves of the real ones",
+        example=SCANNER,
+    )
+    parser.add_argument(
+        "--real", type=Path, required=True, metavar="DIR", help="folder of real scans"
+    )
+    parser.add_argument("--format", default="sixray", help="their format (sixray)")
+    parser.add_argument(
+        "--size", type=positive, default=256, metavar="PX", help="side of a scan in pixels (256)"
+    )
+    parser.add_argument(
+        "--count", type=positive, default=1304, metavar="N", help="most scans of each kind (1304)"
+    )
+    parser.add_argument(
+        "--simulated", type=Path, metavar="SCANS.h5", help="take these instead of simulating"
+    )
+    parser.add_argument(
+        "--splits", type=positive, default=5, metavar="K", help="random halvings (5)"
+    )
+    parser.add_argument(
+        "--no-network", action="store_true", help="leave out figures on EfficientNet-Lite0: faster"
+    )
+    add_out(parser, "JSON file to write; two pictures appear beside it")
+    add_seed(parser)
+    add_workers(parser)
+    add_settings(parser)
+    add_json(parser)
+
+
+def scanner(arguments: argparse.Namespace) -> int:
+    """Compare simulated and real scans."""
+    from xraysynth.evaluate.scanner import ScannerEvaluation, Source, evaluate_scanner
+    from xraysynth.pipeline.definition import with_overrides
+    from xraysynth.settings import settings_from_mapping
+
+    if arguments.simulated is not None and arguments.set:
+        raise InputError(
+            "--set changes what is simulated, --simulated names what was; want one of them."
+        )
+    given = {"size_px": arguments.size, "count": arguments.count, "splits": arguments.splits}
+    given |= {"format": arguments.format, "network": not arguments.no_network}
+    config = settings_from_mapping(ScannerEvaluation, {**given, "workers": arguments.workers})
+    simulation = with_overrides({}, arguments.set)
+    source = Source(real=arguments.real, simulated=arguments.simulated, settings=simulation)
+    with watched("evaluate") as progress:
+        report = evaluate_scanner(source, config, arguments.seed, arguments.out, progress)
+    if arguments.json:
+        show_json(report)
+        return 0
+    show_table(measure_rows(report))
+    say(
+        f"{report['samples_each']} scans of each kind, {report['splits']} random halves of "
+        f"{report['real_scans']} real scans: {arguments.out}"
+    )
+    return 0
+
+
+def measure_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return each measure as a row: simulated against real, and real against real."""
+    return [
+        {
+            "measure": name,
+            "simulated": entry["made"]["mean"],
+            "+-": entry["made"]["sd"],
+            "real halves": entry["real_halves"]["mean"],
+            "+- ": entry["real_halves"]["sd"],
+            "beside": _beside(entry),
+        }
+        for name, entry in report["measures"].items()
+    ]
+
+
+def _beside(entry: dict[str, Any]) -> str:
+    """Return what sets the two figures side by side."""
+    if "excess" in entry:
+        return f"excess {entry['excess']:.3f}"
+    return "-" if entry["ratio"] is None else f"x {entry['ratio']:.3g}"
 
 
 def score_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
