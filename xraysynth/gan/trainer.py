@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from xraysynth.errors import InputError
+from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.adapt import adapt_augmentation
-from xraysynth.gan.checkpoint import save_discriminator, save_generator
+from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
+from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.grids import save_grid
 from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
@@ -39,7 +40,7 @@ def train(
 
     Parameters
     ----------
-    scans : the file that `prepare` or `simulate` wrote; square scans, a power of two in size
+    scans : the file that `prepare` or `simulate` wrote; sizes as `data.base_grid` has them
     out : folder for `checkpoint.safetensors` (averaged generator), `resume.safetensors`,
         `stats.jsonl` and `samples/*.png`
 
@@ -55,22 +56,31 @@ def train(
     StageError
         If the loss stops being finite.
     """
-    stream = ScanStream(scans, seed, mirror=config.mirror)
-    resolution = _square_power_of_two(scans, stream.shape)
     key = _run_key(scans, config, seed)
-    state = _resume_or_start(out, config, seed, key, stream.shape)
+    config = fitted(scans, config)
+    stream = ScanStream(
+        scans,
+        seed,
+        mirror=config.mirror,
+        label_names=config.network.label_names,
+        read=config.labels != "none",
+    )
+    _check_growth(config, stream.resolution)
+    state = _resume_or_start(out, config, seed, key, stream)
     _forget_after(out / STATS, state.step)
     total = round(config.kimg * 1000)
     begun, begun_at = time.monotonic(), state.images_seen
     while state.images_seen < total:
-        _grow_if_due(state, config, seed, resolution)
-        stats = train_step(state, stream, config, seed)
+        if (due := _resolution_due(state, config, stream.resolution)) > state.resolution:
+            _finish_stage(out, state)
+            grow(state, config, seed, due)
+        stats = train_step(state, stream, config.at(state.resolution), seed)
         seconds = time.monotonic() - begun
         rate = (state.images_seen - begun_at) / max(seconds, 1e-9)
         progress(
             min(state.images_seen, total), total, f"{rate:.0f} images/s at {state.resolution} px"
         )
-        if _due(state, config, total):
+        if _due(state, config.at(state.resolution), total):
             _report(out, state, stats | {"images_per_second": round(rate, 1)})
             _save(out, state, key, seed)
     stream.close()
@@ -93,15 +103,35 @@ def train_step(
     return stats
 
 
-def _square_power_of_two(scans: Path, shape: tuple[int, ...]) -> int:
-    """Return the size of the scans, if a generator can draw it."""
-    _, height, width, _ = shape
-    if height != width or height & (height - 1) or height < 8:
-        raise InputError(
-            f"{scans} holds scans of {height} x {width} pixels; training wants a square power of "
-            "two, such as 64 or 128. Prepare or simulate them again with another size."
-        )
-    return height
+def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
+    """Return the settings with the labels that the networks will know.
+
+    Those of the generator to start from, if there is one; else those that the settings choose
+    among the scans' own, and "unknown" where labels are withheld or absent.
+
+    Raises
+    ------
+    InputError
+        If the scans, or the generator to start from, lack what the settings name.
+    """
+    if config.init:
+        names = generator_config(config.init).label_names
+        if isinstance(config.labels, tuple) and names:
+            check_request(generator_config(config.init), config.labels, False, config.init)
+        elif config.labels != "none" and not names:
+            raise CheckpointError(
+                f"{config.init} was trained without labels and cannot learn them now; set "
+                "`labels: none`, or leave `init` empty."
+            )
+    elif config.labels == "none":
+        names = ()
+    else:
+        rows = read_labels(scans)
+        names = choose_names(rows, config.labels, str(scans))
+        names += (UNKNOWN,) if config.label_drop or None in rows else ()
+    return config.model_copy(
+        update={"network": config.network.model_copy(update={"label_names": names})}
+    )
 
 
 def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
@@ -112,39 +142,50 @@ def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
 
 
 def _resume_or_start(
-    out: Path, config: TrainConfig, seed: int, key: str, shape: tuple[int, ...]
+    out: Path, config: TrainConfig, seed: int, key: str, stream: ScanStream
 ) -> TrainState:
     """Return the saved state if there is one, else a new one at the first resolution."""
     if (out / RESUME).is_file():
         return load_state(out / RESUME, config, key)
-    resolution = config.growth[0].resolution if config.growth and not config.init else shape[1]
-    return start(config, seed, resolution, shape[3])
+    sizes = config.network.model_copy(update={"base_grid": stream.base_grid})
+    config = config.model_copy(update={"network": sizes})
+    grows = config.growth and not config.init
+    resolution = config.growth[0].resolution if grows else stream.resolution
+    return start(config, seed, resolution, stream.shape[3])
 
 
-def _grow_if_due(state: TrainState, config: TrainConfig, seed: int, full: int) -> None:
-    """Move on to the resolution that the growth schedule names for the images seen."""
+def _check_growth(config: TrainConfig, full: int) -> None:
+    """Raise if the schedule grows beyond the scans."""
+    for step in config.growth:
+        if step.resolution >= full and not config.init:
+            raise InputError(
+                f"growth names {step.resolution}; want resolutions below the {full} of the scans."
+            )
+
+
+def _resolution_due(state: TrainState, config: TrainConfig, full: int) -> int:
+    """Return the resolution that the growth schedule names for the images seen."""
     if config.init:
-        return
-    for resolution in _resolutions_due(state.images_seen, config, full):
-        if resolution > state.resolution:
-            grow(state, config, seed, resolution)
-
-
-def _resolutions_due(images_seen: int, config: TrainConfig, full: int) -> Iterator[int]:
-    """Yield the resolutions whose turn has come, coarse to fine."""
+        return state.resolution
     begins = 0.0
     for step in config.growth:
-        if images_seen >= begins:
-            yield step.resolution
         begins += step.kimg * 1000.0
-    if images_seen >= begins:
-        yield full
+        if state.images_seen < begins:
+            return step.resolution
+    return full
+
+
+def _finish_stage(out: Path, state: TrainState) -> None:
+    """Keep the generator of a resolution that is done, usable as it is."""
+    path = out / CHECKPOINT
+    _save_networks(path.with_stem(f"{path.stem}-{state.resolution}"), state)
 
 
 def _due(state: TrainState, config: TrainConfig, total: int) -> bool:
     """Say whether this step ends with a checkpoint."""
-    interval = max(round(config.snapshot_kimg * 1000 / config.batch), 1)
-    return state.step % interval == 0 or state.images_seen >= total
+    interval = max(config.snapshot_kimg * 1000, config.batch)
+    before = state.images_seen - config.batch
+    return state.images_seen // interval > before // interval or state.images_seen >= total
 
 
 def _report(out: Path, state: TrainState, stats: dict[str, Any]) -> None:
@@ -183,7 +224,12 @@ def _save(out: Path, state: TrainState, key: str, seed: int) -> None:
     """Write sample grid, checkpoint and, last, the state to resume from."""
     kimg = state.images_seen / 1000
     save_grid(out / "samples" / f"{kimg:09.3f}-kimg.png", state.average, seed)
-    facts = {"kimg": round(kimg, 3), "augment_p": state.augment_p}
-    save_generator(out / CHECKPOINT, state.average, facts)
-    save_discriminator(out / CHECKPOINT, state.discriminator)
+    _save_networks(out / CHECKPOINT, state)
     save_state(out / RESUME, state, key)
+
+
+def _save_networks(path: Path, state: TrainState) -> None:
+    """Write the averaged generator and, for fine-tuning, the discriminator beside it."""
+    facts = {"kimg": round(state.images_seen / 1000, 3), "augment_p": state.augment_p}
+    save_generator(path, state.average, facts)
+    save_discriminator(path, state.discriminator)
