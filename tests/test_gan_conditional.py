@@ -28,7 +28,7 @@ from xraysynth.gan.contents import (
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.layers import activate
+from xraysynth.gan.layers import Dense, activate
 from xraysynth.gan.steps import draw_batch
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream
@@ -99,6 +99,7 @@ def test_codes_of_latent_and_labels_join_normalised() -> None:
     ]
     codes = torch.cat(parts, dim=1)
     for layer in (mapping.get_submodule("fc0"), mapping.get_submodule("fc1")):
+        assert isinstance(layer, Dense)
         weight = layer.weight * 0.01 / layer.weight.shape[1] ** 0.5
         codes = activate(codes @ weight.T + layer.bias * 0.01)
     torch.testing.assert_close(mapping.single(latent_z, labels), codes, rtol=1e-4, atol=1e-6)
@@ -223,8 +224,12 @@ def test_interrupted_growing_run_ends_in_the_same_bytes(
     settings = config(growth="8:0.02:8", ada_kimg=0.01, loss="relativistic", penalise_fakes=True)
     whole = trainer.train(scans, tmp_path / "whole", settings, seed=3)
     left = iter(range(steps_before_cut))
+
+    def cut(*_: object) -> None:
+        next(left)
+
     with pytest.raises(StopIteration):
-        trainer.train(scans, tmp_path / "cut", settings, seed=3, progress=lambda *_: next(left))
+        trainer.train(scans, tmp_path / "cut", settings, seed=3, progress=cut)
     resumed = trainer.train(scans, tmp_path / "cut", settings, seed=3)
     for name in ("checkpoint", "checkpoint-8", "checkpoint-discriminator", "resume"):
         files = [run.with_name(f"{name}.safetensors") for run in (whole, resumed)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pydantic
 from pydantic import Field
 
+from xraysynth.gan.values import ValueMap
 from xraysynth.settings import Settings
-
 
 UNKNOWN = "unknown"
 """The label of a scan of which nobody said what it holds."""
@@ -23,6 +25,10 @@ class NetworkConfig(Settings):
     """Contents that may be asked for, in the order of the multi-hot; empty is unconditional."""
     image_channels: int = Field(3, ge=1, le=8)
     """1 grey, 2 low and high energy, 3 pseudo-colour."""
+    value_map: ValueMap = "linear"
+    """How pixels became the values that the networks see; line integrals for dual energy."""
+    pixel_bits: Literal[8, 16] = 8
+    """Bits of a pixel of the scans that the networks learned from."""
     z_dim: int = Field(128, ge=4)
     """Values of the latent code."""
     w_dim: int = Field(128, ge=4)

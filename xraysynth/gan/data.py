@@ -7,16 +7,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from xraysynth.errors import InputError
 from xraysynth.gan.config import UNKNOWN
-from xraysynth.gan.contents import multi_hot, read_labels
-from xraysynth.gan.sampling import to_tensor
+from xraysynth.gan.contents import LabelRows, multi_hot, read_labels
+from xraysynth.gan.values import default_map, to_values
 from xraysynth.randomness import stream
 from xraysynth.scanfile import open_scans
-
 
 LEAST_SIDE = 4
 """Doublings start from a grid of at least so many rows and columns."""
@@ -74,8 +72,11 @@ class ScanStream:
         if self.shape[0] == 0:
             raise InputError(f"{path} holds no scans; nothing to train on.")
         self.base_grid, self.resolution = base_grid(path, self.shape[1:3])
+        self.value_map = default_map(self.shape[3])
         self.label_names = label_names
-        rows = read_labels(path) if label_names and read else [None] * self.shape[0]
+        rows: LabelRows = [None] * self.shape[0]
+        if label_names and read:
+            rows = read_labels(path)
         self._labels = multi_hot(rows, label_names).astype(np.float32)
         self._file: h5py.File = h5py.File(path, "r")
         self._seed = seed
@@ -88,12 +89,10 @@ class ScanStream:
 
         Returns
         -------
-        (count, channels, height, width) float32 in [-1, 1], area-averaged if smaller
+        (count, channels, height, width) float32 in [-1, 1], box-averaged if smaller
         """
         pixels = np.stack([self._scan(index) for index in range(position, position + count)])
-        images = to_tensor(pixels)
-        shrink = self.resolution // resolution
-        return images if shrink == 1 else F.avg_pool2d(images, shrink)
+        return to_values(pixels, self.value_map, self.resolution // resolution)
 
     def labels(
         self, position: int, count: int, *, drop: float, paired: bool

@@ -147,8 +147,12 @@ def _resume_or_start(
     """Return the saved state if there is one, else a new one at the first resolution."""
     if (out / RESUME).is_file():
         return load_state(out / RESUME, config, key)
-    sizes = config.network.model_copy(update={"base_grid": stream.base_grid})
-    config = config.model_copy(update={"network": sizes})
+    facts = {
+        "base_grid": stream.base_grid,
+        "value_map": stream.value_map,
+        "pixel_bits": 8 * stream.dtype.itemsize,
+    }
+    config = config.model_copy(update={"network": config.network.model_copy(update=facts)})
     grows = config.growth and not config.init
     resolution = config.growth[0].resolution if grows else stream.resolution
     return start(config, seed, resolution, stream.shape[3])
