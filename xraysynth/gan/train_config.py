@@ -82,11 +82,18 @@ class TrainConfig(Settings):
     """Steps between adaptations of p."""
     snapshot_kimg: float = Field(2.0, gt=0)
     """Thousands of images between checkpoints and sample grids."""
+    least_diversity: float = Field(0.02, ge=0, le=1)
+    """Spread of generated scans, as a share of that of the real ones, below which a run has
+    collapsed; 0 never stops one."""
+    tensorboard: bool = False
+    """Also write statistics and sample grids for TensorBoard, to the folder `tensorboard`."""
 
     @pydantic.field_validator("growth", mode="before")
     @classmethod
     def _growth_from_text(cls, growth: Any) -> Any:
         """Read "16:48,32:104" or "16:48:64": resolution, thousands of images, images a step."""
+        if isinstance(growth, int):  # YAML reads a bare 16:48 as sixteen hours and 48 minutes.
+            raise ValueError('should be a text: put 16:48 in quotes, "16:48"')
         if not isinstance(growth, str):
             return growth
         names = ("resolution", "kimg", "batch")

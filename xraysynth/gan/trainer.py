@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +15,9 @@ from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_
 from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
-from xraysynth.gan.grids import save_grid
+from xraysynth.gan.health import check_variety, measure_health
+from xraysynth.gan.pace import Pace
+from xraysynth.gan.report import Report
 from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
 from xraysynth.gan.steps import (
     discriminator_step,
@@ -30,7 +30,7 @@ from xraysynth.gan.steps import (
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.progress import Progress, silent
 
-CHECKPOINT, RESUME, STATS = "checkpoint.safetensors", "resume.safetensors", "stats.jsonl"
+CHECKPOINT, RESUME = "checkpoint.safetensors", "resume.safetensors"
 
 
 def train(
@@ -42,7 +42,8 @@ def train(
     ----------
     scans : the file that `prepare` or `simulate` wrote; sizes as `data.base_grid` has them
     out : folder for `checkpoint.safetensors` (averaged generator), `resume.safetensors`,
-        `stats.jsonl` and `samples/*.png`
+        `stats.jsonl`, `samples/*.png`, and `checkpoint-RESOLUTION.safetensors` of every lower
+        resolution that `growth` names
 
     Returns
     -------
@@ -54,7 +55,7 @@ def train(
     CheckpointError
         If `out` holds another run, or `init` does not fit the scans.
     StageError
-        If the loss stops being finite.
+        If a loss or weight stops being finite, or all generated scans become alike.
     """
     key = _run_key(scans, config, seed)
     config = fitted(scans, config)
@@ -67,24 +68,33 @@ def train(
     )
     _check_growth(config, stream.resolution)
     state = _resume_or_start(out, config, seed, key, stream)
-    _forget_after(out / STATS, state.step)
+    report = Report(out, state.step, tensorboard=config.tensorboard)
     total = round(config.kimg * 1000)
-    begun, begun_at = time.monotonic(), state.images_seen
-    while state.images_seen < total:
-        if (due := _resolution_due(state, config, stream.resolution)) > state.resolution:
-            _finish_stage(out, state)
-            grow(state, config, seed, due)
-        stats = train_step(state, stream, config.at(state.resolution), seed)
-        seconds = time.monotonic() - begun
-        rate = (state.images_seen - begun_at) / max(seconds, 1e-9)
-        progress(
-            min(state.images_seen, total), total, f"{rate:.0f} images/s at {state.resolution} px"
-        )
-        if _due(state, config.at(state.resolution), total):
-            _report(out, state, stats | {"images_per_second": round(rate, 1)})
-            _save(out, state, key, seed)
-    stream.close()
+    pace = Pace(state.images_seen)
+    try:
+        while state.images_seen < total:
+            if (due := _resolution_due(state, config, stream.resolution)) > state.resolution:
+                _finish_stage(out, state)
+                grow(state, config, seed, due)
+                pace.restart()
+            stats = train_step(state, stream, config.at(state.resolution), seed)
+            stats["images_per_second"] = pace.after(state.images_seen)
+            progress(min(state.images_seen, total), total, _note(state, pace, total))
+            if _due(state, config.at(state.resolution), total):
+                stats |= measure_health(state, stream, seed)
+                report.write(state, stats, seed)
+                if check_variety(state, stats["diversity"], config) or state.images_seen >= total:
+                    _save(out, state, key)
+    finally:
+        stream.close()
+        report.close()
     return out / CHECKPOINT
+
+
+def _note(state: TrainState, pace: Pace, total: int) -> str:
+    """Return speed and time left as a short text."""
+    speed = f"{pace.images_per_second:.0f} images/s at {state.resolution} px"
+    return f"{speed}, {pace.left(total)}"
 
 
 def train_step(
@@ -134,9 +144,13 @@ def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
     )
 
 
+_FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}
+"""Settings that may differ when a run goes on: they do not change the weights at a step."""
+
+
 def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
     """Name the run by all that decides its course; its length may be extended later."""
-    settings = config.model_dump(mode="json", exclude={"kimg", "snapshot_kimg", "device"})
+    settings = config.model_dump(mode="json", exclude=_FREE)
     text = json.dumps([settings, seed, sha256_file(scans), torch.get_num_threads()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -192,42 +206,8 @@ def _due(state: TrainState, config: TrainConfig, total: int) -> bool:
     return state.images_seen // interval > before // interval or state.images_seen >= total
 
 
-def _report(out: Path, state: TrainState, stats: dict[str, Any]) -> None:
-    """Append one line to `stats.jsonl`."""
-    line = {
-        "step": state.step,
-        "kimg": round(state.images_seen / 1000, 3),
-        "resolution": state.resolution,
-        "augment_p": round(state.augment_p, 4),
-        **{name: round(value, 5) for name, value in stats.items()},
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / STATS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def _forget_after(path: Path, step: int) -> None:
-    """Drop the lines that a killed run wrote after the state that it left."""
-    if not path.is_file():
-        return
-    kept = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step
-    ]
-    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-
-def _step_of(line: str) -> float:
-    """Return the step of a line; one that was cut short counts as never."""
-    try:
-        return float(json.loads(line)["step"])
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return float("inf")
-
-
-def _save(out: Path, state: TrainState, key: str, seed: int) -> None:
-    """Write sample grid, checkpoint and, last, the state to resume from."""
-    kimg = state.images_seen / 1000
-    save_grid(out / "samples" / f"{kimg:09.3f}-kimg.png", state.average, seed)
+def _save(out: Path, state: TrainState, key: str) -> None:
+    """Write the checkpoint and, last, the state to resume from."""
     _save_networks(out / CHECKPOINT, state)
     save_state(out / RESUME, state, key)
 
