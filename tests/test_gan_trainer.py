@@ -156,7 +156,7 @@ def test_initial_generator_of_another_resolution_is_named(tmp_path: Path, scans:
 
 def test_scans_of_odd_size_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="power of two"):
-        trainer.train(scan_file(tmp_path / "odd.h5", size_px=24), tmp_path / "run", config())
+        trainer.train(scan_file(tmp_path / "odd.h5", size_px=22), tmp_path / "run", config())
 
 
 @pytest.mark.parametrize("length", [0, 7, 200, -1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xraysynth.cli.console import say, watched
 from xraysynth.cli.parser import Parser, add_command, add_out, add_seed, add_settings, positive
@@ -21,6 +23,25 @@ def add_generator(parser: Parser) -> None:
     parser.add_argument(
         "--gan", required=True, metavar="FILE", help='a generator, or "bundled" for the one inside'
     )
+
+
+def add_request(parser: Parser) -> None:
+    """Add `--contains` and `--balance`."""
+    parser.add_argument(
+        "--contains",
+        action="append",
+        metavar="CLASS",
+        help="ask for scans that hold this class; may be given again",
+    )
+    parser.add_argument(
+        "--balance", action="store_true", default=None, help="ask each class equally often"
+    )
+
+
+def given_settings(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that the command line gave, by their names."""
+    given = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -52,8 +73,7 @@ def train(arguments: argparse.Namespace) -> int:
     from xraysynth.scanfile import open_scans
     from xraysynth.settings import settings_from_mapping
 
-    given = {"kimg": arguments.kimg, "init": arguments.init}
-    named = {name: value for name, value in given.items() if value is not None}
+    named = given_settings(arguments, ("kimg", "init"))
     config = settings_from_mapping(TrainConfig, with_overrides(named, arguments.set))
     if (arguments.out / RESUME).exists() and not arguments.resume:
         raise InputError(
@@ -80,18 +100,24 @@ def _add_generate(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--count", type=positive, required=True, metavar="N", help="number of scans"
     )
+    add_request(parser)
     add_seed(parser)
     add_out(parser, "folder for the pictures")
+    add_settings(parser)
 
 
 def generate(arguments: argparse.Namespace) -> int:
     """Write pictures."""
-    from xraysynth.pipeline.pictures import write_pictures
+    from xraysynth.pipeline.definition import with_overrides
+    from xraysynth.pipeline.pictures import PicturesConfig, write_pictures
+    from xraysynth.settings import settings_from_mapping
 
+    named = given_settings(arguments, ("count", "contains", "balance"))
+    config = settings_from_mapping(PicturesConfig, with_overrides(named, arguments.set))
     with watched("generate") as progress:
-        grid = write_pictures(
-            arguments.gan, arguments.count, arguments.seed, arguments.out, progress
-        )
-    say(f"{arguments.count} scans: {arguments.out}")
-    say(f"grid: {grid}")
+        made = write_pictures(arguments.gan, config, arguments.seed, arguments.out, progress)
+    say(f"{config.count} scans: {arguments.out}")
+    say(f"grid: {made.grid}")
+    if made.order_violations is not None:
+        say(f"pixels with T_low > T_high + 0.01: {made.order_violations:.2%}")
     return 0

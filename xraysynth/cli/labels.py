@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from xraysynth.cli.console import say, watched
-from xraysynth.cli.gan import add_generator
+from xraysynth.cli.gan import add_generator, add_request, given_settings
 from xraysynth.cli.parser import (
     Parser,
     add_command,
@@ -81,6 +81,7 @@ def _add_export(commands: argparse._SubParsersAction[Parser]) -> None:
         "--count", type=positive, required=True, metavar="N", help="number of scans"
     )
     parser.add_argument("--shard-size", type=positive, metavar="K", help="scans a shard")
+    add_request(parser)
     add_out(parser, "folder for the shards")
     add_seed(parser)
     add_workers(parser)
@@ -94,8 +95,7 @@ def export(arguments: argparse.Namespace) -> int:
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
-    given = {"count": arguments.count, "shard_size": arguments.shard_size}
-    named = {name: value for name, value in given.items() if value is not None}
+    named = given_settings(arguments, ("count", "shard_size", "contains", "balance"))
     config = settings_from_mapping(ExportConfig, with_overrides(named, arguments.set))
     with watched("export") as progress:
         export_shards(

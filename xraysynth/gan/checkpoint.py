@@ -112,14 +112,19 @@ def load_generator(name: str | Path) -> Generator:
     """
     path = generator_path(name)
     tensors, metadata = load_tensors(path, "generator")
-    config = settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
-    generator = Generator(config)
+    generator = Generator(_config(metadata, path))
     _load_state(generator, tensors, path)
     if _hash(generator.state_dict()) != metadata.get("hash"):
         raise DamagedError(
             f"{path}: the weights do not match their hash; copy or make the file again."
         )
     return generator.eval().requires_grad_(False)
+
+
+def generator_config(name: str | Path) -> NetworkConfig:
+    """Return the sizes, labels and values of a generator, from a file or one that ships."""
+    path = generator_path(name)
+    return _config(load_tensors(path, "generator")[1], path)
 
 
 def generator_path(name: str | Path) -> Path:
@@ -145,6 +150,11 @@ def discriminator_path(name: str | Path) -> Path | None:
 def generator_hash(generator: Generator) -> str:
     """Return 16 hexadecimal digits that name these weights."""
     return _hash(generator.state_dict())
+
+
+def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
+    """Return the network's config out of the metadata of its file."""
+    return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
 
 
 def _hash(tensors: dict[str, Tensor]) -> str:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pydantic
 from pydantic import Field
 
+from xraysynth.gan.values import ValueMap
 from xraysynth.settings import Settings
+
+UNKNOWN = "unknown"
+"""The label of a scan of which nobody said what it holds."""
 
 
 class NetworkConfig(Settings):
     """Size of generator and discriminator; channels at a resolution are min(base / res, max)."""
 
     resolution: int = Field(64, ge=8, le=1024)
-    """Height and width of a scan in pixels; a power of two."""
+    """Four times two to the number of doublings: the size of a square scan in pixels."""
+    base_grid: tuple[int, int] = (4, 4)
+    """Rows and columns that the doublings start from: (4, 6) and 64 make scans of 64 x 96."""
+    label_names: tuple[str, ...] = ()
+    """Contents that may be asked for, in the order of the multi-hot; empty is unconditional."""
     image_channels: int = Field(3, ge=1, le=8)
     """1 grey, 2 low and high energy, 3 pseudo-colour."""
+    value_map: ValueMap = "linear"
+    """How pixels became the values that the networks see; line integrals for dual energy."""
+    pixel_bits: Literal[8, 16] = 8
+    """Bits of a pixel of the scans that the networks learned from."""
     z_dim: int = Field(128, ge=4)
     """Values of the latent code."""
     w_dim: int = Field(128, ge=4)
@@ -34,6 +48,32 @@ class NetworkConfig(Settings):
         if resolution & (resolution - 1):
             raise ValueError("should be a power of two, such as 64 or 128")
         return resolution
+
+    @pydantic.field_validator("base_grid")
+    @classmethod
+    def _base_grid(cls, base_grid: tuple[int, int]) -> tuple[int, int]:
+        if not all(2 <= side <= 64 for side in base_grid):
+            raise ValueError("should be two numbers from 2 to 64, such as 4 and 6")
+        return base_grid
+
+    @pydantic.field_validator("label_names")
+    @classmethod
+    def _label_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("should name every label once")
+        if any(not name or "," in name or not name.isprintable() for name in names):
+            raise ValueError("should be printable names without comma")
+        return names
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """The labels that say what a scan holds."""
+        return tuple(name for name in self.label_names if name != UNKNOWN)
+
+    def size_px(self, resolution: int) -> tuple[int, int]:
+        """Return height and width in pixels at a resolution."""
+        rows, columns = self.base_grid
+        return rows * resolution // 4, columns * resolution // 4
 
     @property
     def resolutions(self) -> tuple[int, ...]:

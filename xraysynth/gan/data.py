@@ -6,13 +6,44 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from xraysynth.errors import InputError
-from xraysynth.gan.sampling import to_tensor
+from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.contents import LabelRows, multi_hot, read_labels
+from xraysynth.gan.values import default_map, to_values
 from xraysynth.randomness import stream
 from xraysynth.scanfile import open_scans
+
+LEAST_SIDE = 4
+"""Doublings start from a grid of at least so many rows and columns."""
+
+
+def base_grid(path: Path, size_px: tuple[int, ...]) -> tuple[tuple[int, int], int]:
+    """Return the grid that doublings start from, and the resolution they end at.
+
+    Raises
+    ------
+    InputError
+        If height and width are not the same number of doublings away from a small grid.
+
+    Examples
+    --------
+    >>> base_grid(Path("scans.h5"), (64, 96))
+    ((4, 6), 64)
+    """
+    rows, columns = size_px
+    doublings = 0
+    while rows % 2 == columns % 2 == 0 and min(rows, columns) >= 2 * LEAST_SIDE:
+        rows, columns, doublings = rows // 2, columns // 2, doublings + 1
+    if doublings == 0 or max(rows, columns) > 64 or min(rows, columns) >= 2 * LEAST_SIDE:
+        raise InputError(
+            f"{path} holds scans of {size_px[0]} x {size_px[1]} pixels; training wants 4 to 7 "
+            "times the same power of two, such as 64 x 64 or 64 x 96. Prepare or simulate them "
+            "again with another size."
+        )
+    return (rows, columns), LEAST_SIDE * 2**doublings
 
 
 class ScanStream:
@@ -22,12 +53,31 @@ class ScanStream:
     resumed training sees what an uninterrupted one would have seen.
     """
 
-    def __init__(self, path: Path, seed: int, *, mirror: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        seed: int,
+        *,
+        mirror: bool,
+        label_names: tuple[str, ...] = (),
+        read: bool = True,
+    ) -> None:
+        """Open a file; with `label_names` every scan comes with its labels.
+
+        `read` false leaves open what the scans hold, whatever the file says.
+        """
         with open_scans(path) as file:
             self.shape: tuple[int, ...] = file["images"].shape
             self.dtype: np.dtype[np.unsignedinteger] = file["images"].dtype
         if self.shape[0] == 0:
             raise InputError(f"{path} holds no scans; nothing to train on.")
+        self.base_grid, self.resolution = base_grid(path, self.shape[1:3])
+        self.value_map = default_map(self.shape[3])
+        self.label_names = label_names
+        rows: LabelRows = [None] * self.shape[0]
+        if label_names and read:
+            rows = read_labels(path)
+        self._labels = multi_hot(rows, label_names).astype(np.float32)
         self._file: h5py.File = h5py.File(path, "r")
         self._seed = seed
         self._mirror = mirror
@@ -39,12 +89,40 @@ class ScanStream:
 
         Returns
         -------
-        (count, channels, resolution, resolution) float32 in [-1, 1], area-averaged if smaller
+        (count, channels, height, width) float32 in [-1, 1], box-averaged if smaller
         """
         pixels = np.stack([self._scan(index) for index in range(position, position + count)])
-        images = to_tensor(pixels)
-        shrink = images.shape[-1] // resolution
-        return images if shrink == 1 else F.avg_pool2d(images, shrink)
+        return to_values(pixels, self.value_map, self.resolution // resolution)
+
+    def labels(
+        self, position: int, count: int, *, drop: float, paired: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the labels of scans `position` to `position + count`, and those to draw by.
+
+        Parameters
+        ----------
+        drop : share of samples whose labels are withheld, so that the networks learn to do
+            without; only where "unknown" is among the label names
+        paired : draw by the labels of the real scans themselves, so that each generated scan
+            stands against a real one of the same contents; else by those of scans chosen at random
+
+        Returns
+        -------
+        (count, labels) float32 twice, or None twice without label names
+        """
+        if not self.label_names:
+            return None, None
+        rng = stream(self._seed, "labels", position)
+        real = self._labels[[self._index(place) for place in range(position, position + count)]]
+        drawn = real if paired else self._labels[rng.integers(0, self.shape[0], count)]
+        withheld = rng.random((2, count, 1)) < drop
+        if paired:
+            withheld[1] = withheld[0]
+        if UNKNOWN in self.label_names:
+            unknown = np.array([name == UNKNOWN for name in self.label_names], np.float32)
+            real = np.where(withheld[0], unknown, real)
+            drawn = np.where(withheld[1], unknown, drawn)
+        return torch.from_numpy(real), torch.from_numpy(drawn)
 
     def close(self) -> None:
         """Close the file."""
@@ -52,11 +130,17 @@ class ScanStream:
 
     def _scan(self, position: int) -> np.ndarray:
         """Return one scan (h, w, c), mirrored in every second epoch draw."""
+        index = self._index(position)
+        image: np.ndarray = self._file["images"][index]
+        flip = self._mirror and self._flips[position % self.shape[0]]
+        return image[:, ::-1] if flip else image
+
+    def _index(self, position: int) -> int:
+        """Return which scan of the file stands at a position of the stream."""
         count = self.shape[0]
         epoch, offset = divmod(position, count)
         if epoch != self._epoch:
             rng = stream(self._seed, "epoch", epoch)
             self._order, self._epoch = rng.permutation(count), epoch
             self._flips = rng.random(count) < 0.5
-        image: np.ndarray = self._file["images"][self._order[offset]]
-        return image[:, ::-1] if self._mirror and self._flips[offset] else image
+        return int(self._order[offset])

@@ -3,6 +3,7 @@
 References
 ----------
 .. [1] T. Karras et al., CVPR 2020, figure 7 (residual), and ICLR 2018, section 3 (minibatch).
+.. [2] T. Miyato and M. Koyama, ICLR 2018, equation 4 (projection on the label).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.layers import EPSILON, Convolution, Dense
+from xraysynth.gan.mapping import LabelMap
 
 MINIBATCH_GROUP = 4
 
@@ -47,19 +49,20 @@ class Epilogue(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         channels = config.discriminator_channels(4)
+        height, width = config.base_grid
         self.conv = Convolution(channels + 1, channels, 3)
-        self.fc = Dense(channels * 16, channels, active=True)
-        self.out = Dense(channels, 1)
+        self.fc = Dense(channels * height * width, channels, active=True)
+        self.out = Dense(channels, channels if config.label_names else 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(n, channels, 4, 4) -> (n, 1)."""
+        """(n, channels, base height, base width) -> (n, 1), or (n, channels) to project."""
         features = self.conv(append_minibatch_deviation(features)).float()
         score: Tensor = self.out(self.fc(features.flatten(1)))
         return score
 
 
 class Discriminator(nn.Module):
-    """Scans to realness scores (logits)."""
+    """Scans, with what they are said to hold, to realness scores (logits)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -70,14 +73,22 @@ class Discriminator(nn.Module):
         for resolution in self.halvings:
             self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         self.b4 = Epilogue(config)
+        if config.label_names:
+            self.mapping = LabelMap(config)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(n, image_channels, resolution, resolution) of about [-1, 1] -> (n, 1)."""
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Score scans of about [-1, 1]; a conditional network compares them with their labels.
+
+        (n, image_channels, height, width), (n, labels) -> (n, 1)
+        """
         features = images.contiguous(memory_format=torch.channels_last)
         for resolution in self.halvings:
             features = self.get_submodule(f"b{resolution}")(features)
         score: Tensor = self.b4(features)
-        return score
+        if not self.config.label_names:
+            return score
+        direction = self.mapping(labels, score)
+        return (score * direction).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
 
 
 def append_minibatch_deviation(features: Tensor) -> Tensor:

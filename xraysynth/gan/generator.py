@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from xraysynth.gan.config import NetworkConfig
-from xraysynth.gan.layers import EPSILON, Dense, SynthesisLayer, ToImage
+from xraysynth.gan.layers import SynthesisLayer, ToImage
+from xraysynth.gan.mapping import Mapping
 from xraysynth.gan.resample import upsample
 
 OnActivation = Callable[[int, Tensor], None]
@@ -31,38 +32,6 @@ class Site(NamedTuple):
     channels: int
 
 
-class Mapping(nn.Module):
-    """Latent codes z to mapped codes w; keeps the running mean of w for truncation."""
-
-    w_avg: Tensor
-
-    def __init__(self, config: NetworkConfig, num_ws: int) -> None:
-        super().__init__()
-        self.num_ws = num_ws
-        self.n_layers = config.mapping_layers
-        for index in range(self.n_layers):
-            n_in = config.z_dim if index == 0 else config.w_dim
-            self.add_module(f"fc{index}", Dense(n_in, config.w_dim, active=True, multiplier=0.01))
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
-
-    def forward(self, latent_z: Tensor, truncation_psi: float = 1.0) -> Tensor:
-        """Map codes, and move them towards the mean by `truncation_psi` < 1.
-
-        (n, z_dim) -> (n, num_ws, w_dim)
-        """
-        latent_w = self.single(latent_z)
-        if truncation_psi != 1.0:
-            latent_w = self.w_avg.lerp(latent_w, truncation_psi)
-        return latent_w[:, None, :].expand(-1, self.num_ws, -1)
-
-    def single(self, latent_z: Tensor) -> Tensor:
-        """(n, z_dim) -> (n, w_dim), without truncation."""
-        latent_w = latent_z * (latent_z.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
-        for index in range(self.n_layers):
-            latent_w = self.get_submodule(f"fc{index}")(latent_w)
-        return latent_w
-
-
 class SynthesisBlock(nn.Module):
     """All layers of one resolution: one (4x4) or two convolutions and an image skip."""
 
@@ -70,7 +39,7 @@ class SynthesisBlock(nn.Module):
 
     def __init__(self, config: NetworkConfig, resolution: int) -> None:
         super().__init__()
-        shape = (resolution, resolution)
+        shape = config.size_px(resolution)
         n_out = config.channels(resolution)
         self.first = resolution == 4
         if self.first:
@@ -127,7 +96,7 @@ class Synthesis(nn.Module):
 
         Returns
         -------
-        (n, image_channels, resolution, resolution)
+        (n, image_channels, height, width)
         """
         n_samples, row, site = len(latent_w), 0, 0
         start = self.block(4).const.to(latent_w.dtype)
@@ -164,8 +133,16 @@ class Generator(nn.Module):
 
     @property
     def resolution(self) -> int:
-        """Height and width of a generated scan, in pixels."""
+        """Name of the finest block: four times two to the number of doublings.
+
+        Height and width of a generated scan in pixels, where the base grid is square.
+        """
         return self.config.resolution
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width of a generated scan, in pixels."""
+        return self.config.size_px(self.config.resolution)
 
     @property
     def image_channels(self) -> int:
@@ -182,9 +159,11 @@ class Generator(nn.Module):
         """Values of the mapped code."""
         return self.config.w_dim
 
-    def forward(self, latent_z: Tensor, truncation_psi: float = 1.0) -> Tensor:
-        """(n, z_dim) -> (n, image_channels, resolution, resolution), with constant noise."""
-        images: Tensor = self.synthesis(self.mapping(latent_z, truncation_psi))
+    def forward(
+        self, latent_z: Tensor, truncation_psi: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
+        """(n, z_dim), (n, labels) -> (n, image_channels, height, width), with constant noise."""
+        images: Tensor = self.synthesis(self.mapping(latent_z, truncation_psi, labels))
         return images
 
 

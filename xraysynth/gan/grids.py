@@ -7,35 +7,70 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from xraysynth.files import whole_file
+from xraysynth.gan.contents import requested_labels
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import latents, to_images
+from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.scanner.colour import pseudo_colour
 
 ROWS, COLUMNS = 6, 10
 
 
 @torch.no_grad()
 def sample_images(
-    generator: Generator, seed: int, count: int, truncation_psi: float = 1.0
+    generator: Generator,
+    seed: int,
+    count: int,
+    truncation_psi: float = 1.0,
+    labels: Tensor | None = None,
 ) -> np.ndarray:
-    """Return generated scans (count, h, w, c) uint8 of numbered samples."""
-    codes = latents(generator, seed, range(count)).to(generator.mapping.w_avg.device)
-    parts = [to_images(generator(part, truncation_psi)) for part in codes.split(16)]
+    """Return generated scans of numbered samples, drawn by `labels` (count, labels) if given.
+
+    (count, h, w, c) uint8 or uint16, as the scans that the generator learned from
+    """
+    device = generator.mapping.w_avg.device
+    codes = latents(generator, seed, range(count)).to(device)
+    asked = [None] * len(codes.split(16)) if labels is None else labels.to(device).split(16)
+    parts = [
+        generated_images(generator, generator(part, truncation_psi, wanted))
+        for part, wanted in zip(codes.split(16), asked, strict=True)
+    ]
     return np.concatenate(parts)
+
+
+def grid_images(generator: Generator, seed: int) -> np.ndarray:
+    """Return the scans of a sample grid, row by row, ten in each.
+
+    A generator that can be asked shows the same ten latents in every row: first unasked, then
+    asked for each of its contents.
+    """
+    config = generator.config
+    if not config.contents:
+        return sample_images(generator, seed, ROWS * COLUMNS)
+    rows = [sample_images(generator, seed, COLUMNS)]
+    for place in range(len(config.contents)):
+        labels = requested_labels(config, [config.contents[place]], False, range(COLUMNS))
+        rows.append(sample_images(generator, seed, COLUMNS, labels=labels))
+    return np.concatenate(rows)
 
 
 def save_grid(path: Path, generator: Generator, seed: int) -> None:
     """Write a grid of generated scans as PNG."""
-    write_png(path, tile(displayable(sample_images(generator, seed, ROWS * COLUMNS)), COLUMNS))
+    write_png(path, tile(displayable(grid_images(generator, seed)), COLUMNS))
 
 
 def displayable(images: np.ndarray) -> np.ndarray:
-    """Return images with three channels: grey and dual-energy scans by their first channel.
+    """Return scans as a person would see them: dual energy by our own colouring, grey as grey.
 
-    (n, h, w, c) uint8 -> (n, h, w, 3) uint8
+    (n, h, w, c) uint8 or uint16 -> (n, h, w, 3) uint8
     """
-    return images if images.shape[3] == 3 else np.repeat(images[..., :1], 3, axis=3)
+    if images.shape[3] == 2:
+        channels = images.astype(np.float32) / np.iinfo(images.dtype).max
+        return np.stack([pseudo_colour(scan[..., 0], scan[..., 1]) for scan in channels])
+    eight = images if images.dtype == np.uint8 else (images >> 8).astype(np.uint8)
+    return eight if eight.shape[3] == 3 else np.repeat(eight[..., :1], 3, axis=3)
 
 
 def tile(images: np.ndarray, columns: int, gap_px: int = 2) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.values import to_pixels, to_values
 from xraysynth.randomness import stream
 
 
@@ -25,21 +26,29 @@ def latents(generator: Generator, seed: int, indices: Iterable[int]) -> Tensor:
     return torch.from_numpy(np.stack(codes).astype(np.float32))
 
 
+def generated_images(
+    generator: Generator, output: Tensor, dtype: type[np.unsignedinteger] | None = None
+) -> np.ndarray:
+    """Turn what a generator drew into pixels, as those of the scans that it learned from.
+
+    (n, c, h, w) float -> (n, h, w, c) uint8 or uint16; without `dtype` the type of those scans
+    """
+    config = generator.config
+    kind = dtype or (np.uint16 if config.pixel_bits == 16 else np.uint8)
+    return to_pixels(output, config.value_map, kind, config.pixel_bits)
+
+
 def to_images(output: Tensor, dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
-    """Turn network output of [-1, 1] into pixels.
+    """Turn network output of [-1, 1] into pixels, evenly.
 
     (n, c, h, w) float -> (n, h, w, c) uint8 or uint16
     """
-    top = float(np.iinfo(dtype).max)
-    pixels = ((output.detach().float() + 1.0) * (top / 2.0)).round().clamp(0.0, top)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy().astype(dtype)
+    return to_pixels(output, "linear", dtype)
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
-    """Turn pixels into network input of [-1, 1].
+    """Turn pixels into network input of [-1, 1], evenly.
 
     (n, h, w, c) uint8 or uint16 -> (n, c, h, w) float32
     """
-    scale = 2.0 / float(np.iinfo(images.dtype).max)
-    values = torch.from_numpy(images.astype(np.float32) * scale - 1.0)
-    return values.permute(0, 3, 1, 2)
+    return to_values(images, "linear")

@@ -43,6 +43,8 @@ class TrainState:
     path_mean: float = 0.0
     sign_sum: float = 0.0
     """Signs of real scores since p was last moved."""
+    dull_snapshots: int = 0
+    """Snapshots in a row whose scans hardly varied."""
 
     @property
     def device(self) -> torch.device:
@@ -137,7 +139,15 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     return state
 
 
-_COUNTERS = ("images_seen", "step", "grown_at", "augment_p", "path_mean", "sign_sum")
+_COUNTERS = (
+    "images_seen",
+    "step",
+    "grown_at",
+    "augment_p",
+    "path_mean",
+    "sign_sum",
+    "dull_snapshots",
+)
 
 
 def torch_device(name: str) -> torch.device:

@@ -32,6 +32,17 @@ class Batch:
     """For choices, on the processor."""
     noise_rng: torch.Generator
     """For pictures full of noise, where the networks are."""
+    real_labels: Tensor | None = None
+    """(n, labels) multi-hot of what the real scans hold; None for unconditional networks."""
+    drawn_labels: Tensor | None = None
+    """(n, labels) multi-hot of what the generator is asked for."""
+
+    @property
+    def all_labels(self) -> Tensor | None:
+        """Labels of the real scans, then those of the generated ones."""
+        if self.real_labels is None or self.drawn_labels is None:
+            return None
+        return torch.cat([self.real_labels, self.drawn_labels])
 
 
 def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: int) -> Batch:
@@ -39,19 +50,30 @@ def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: 
     rng = torch.Generator().manual_seed(stream_seed(seed, "step", state.step))
     noise_seed = stream_seed(seed, "noise", state.step)
     shape = (config.batch, state.generator.z_dim)
+    real_labels, drawn_labels = (
+        None if labels is None else labels.to(state.device)
+        for labels in scans.labels(
+            state.images_seen,
+            config.batch,
+            drop=config.label_drop,
+            paired=config.loss == "relativistic",
+        )
+    )
     return Batch(
         real=scans.batch(state.images_seen, config.batch, state.resolution).to(state.device),
         latent_z=torch.randn(shape, generator=rng).to(state.device),
         mixing_z=torch.randn(shape, generator=rng).to(state.device),
         rng=rng,
         noise_rng=torch.Generator(state.device).manual_seed(noise_seed),
+        real_labels=real_labels,
+        drawn_labels=drawn_labels,
     )
 
 
 def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
     """Return generated images with their graph; also moves the running mean of w."""
     generator = state.generator
-    single = generator.mapping.single(batch.latent_z)
+    single = generator.mapping.single(batch.latent_z, batch.drawn_labels)
     with torch.no_grad():
         generator.mapping.w_avg.lerp_(single.detach().mean(dim=0), 1.0 - W_AVERAGE_DECAY)
     latent_w = single[:, None, :].expand(-1, generator.num_ws, -1)
@@ -67,7 +89,7 @@ def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: floa
     cutoff = torch.randint(1, num_ws, (count,), generator=batch.rng)
     mixed = torch.rand(count, generator=batch.rng) < share
     cutoff = torch.where(mixed, cutoff, torch.full_like(cutoff, num_ws))
-    other = generator.mapping.single(batch.mixing_z)[:, None, :]
+    other = generator.mapping.single(batch.mixing_z, batch.drawn_labels)[:, None, :]
     later = torch.arange(num_ws)[None, :] >= cutoff[:, None]
     return torch.where(later[:, :, None].to(latent_w.device), other, latent_w)
 
@@ -81,7 +103,8 @@ def discriminator_step(
     """
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
-    real_score, fake_score = state.discriminator(torch.cat([real_seen, fake_seen])).chunk(2)
+    scores = state.discriminator(torch.cat([real_seen, fake_seen]), batch.all_labels)
+    real_score, fake_score = scores.chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
     descend(state.discriminator_optimiser, state.discriminator, loss)
     real_score = real_score.detach()
@@ -89,11 +112,13 @@ def discriminator_step(
     margin = real_score - fake_score.detach() if config.loss == "relativistic" else real_score
     stats = {"loss_discriminator": loss.item(), "real_sign": margin.sign().mean().item()}
     if state.step % config.r1_interval == 0:
-        stats["gradient_penalty"] = penalise_gradient(state, real_seen, fake_seen, config)
+        stats["gradient_penalty"] = penalise_gradient(state, (real_seen, fake_seen), batch, config)
     return real_score, stats
 
 
-def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: TrainConfig) -> float:
+def penalise_gradient(
+    state: TrainState, seen: tuple[Tensor, Tensor], batch: Batch, config: TrainConfig
+) -> float:
     """Lazy R1 (and R2): gamma / 2 |gradient|^2, weighted by the interval between penalties.
 
     The gradient is taken at the augmented images, not before their augmentation as published:
@@ -101,9 +126,11 @@ def penalise_gradient(state: TrainState, real: Tensor, fake: Tensor, config: Tra
     """
     gamma = config.r1_strength * state.resolution**2 / config.batch
     total = torch.zeros((), device=state.device)
-    for images in (real, fake) if config.penalise_fakes else (real,):
+    pairs = list(zip(seen, (batch.real_labels, batch.drawn_labels), strict=True))
+    for images, labels in pairs if config.penalise_fakes else pairs[:1]:
         images = images.detach().requires_grad_(True)
-        total = total + gradient_penalty(images, state.discriminator(images)).mean()
+        score = state.discriminator(images, labels)
+        total = total + gradient_penalty(images, score).mean()
     descend(
         state.discriminator_optimiser, state.discriminator, total * (gamma / 2 * config.r1_interval)
     )
@@ -115,7 +142,7 @@ def generator_step(
 ) -> dict[str, float]:
     """Teach the generator with the images that the discriminator has just seen."""
     state.discriminator.requires_grad_(False)
-    fake_score = state.discriminator(augmented(state, batch, fake, config))
+    fake_score = state.discriminator(augmented(state, batch, fake, config), batch.drawn_labels)
     loss = generator_loss(config.loss, fake_score, real_score)
     descend(state.generator_optimiser, state.generator, loss)
     state.discriminator.requires_grad_(True)
@@ -129,7 +156,8 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     """Lazy path length regularisation on half a batch; returns the mean length."""
     count = max(config.batch // 2, 1)
     generator = state.generator
-    latent_w = generator.mapping(batch.mixing_z[:count])
+    labels = None if batch.drawn_labels is None else batch.drawn_labels[:count]
+    latent_w = generator.mapping(batch.mixing_z[:count], labels=labels)
     images = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
     direction = torch.randn(images.shape, generator=batch.noise_rng, device=state.device)
     lengths = path_lengths(images, latent_w, direction)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import pydantic
 from pydantic import Field
 
 from xraysynth.gan.augment import AugmentConfig
 from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.contents import LabelChoice
 from xraysynth.gan.losses import LossName
 from xraysynth.settings import Settings
 
@@ -19,6 +21,8 @@ class GrowthStep(Settings):
     """Height and width in pixels; a power of two below the full resolution."""
     kimg: float = Field(gt=0)
     """Thousands of images shown at this resolution."""
+    batch: int | None = Field(None, ge=2, le=1024)
+    """Images a step at this resolution; none means as at the full one."""
 
 
 class TrainConfig(Settings):
@@ -30,8 +34,14 @@ class TrainConfig(Settings):
     """Generator to start from: "bundled", a file, or empty for random weights."""
     network: NetworkConfig = NetworkConfig()
     """Sizes of the networks; ignored where `init` brings its own."""
+    labels: LabelChoice = "none"
+    """Contents that scans can be asked for: "threats" for all that the scans' labels name, or a
+    list of labels; none for a generator that cannot be asked."""
+    label_drop: float = Field(0.1, ge=0, lt=1)
+    """Share of samples whose labels are withheld, so that scans can be drawn without asking."""
     growth: tuple[GrowthStep, ...] = ()
-    """Lower resolutions to train first; empty for the published schedule."""
+    """Lower resolutions to train first, as "16:48,32:104" or a list; empty for the published
+    schedule."""
     batch: int = Field(16, ge=2, le=1024)
     """Images a step."""
     loss: LossName = "non_saturating"
@@ -72,3 +82,47 @@ class TrainConfig(Settings):
     """Steps between adaptations of p."""
     snapshot_kimg: float = Field(2.0, gt=0)
     """Thousands of images between checkpoints and sample grids."""
+    least_diversity: float = Field(0.02, ge=0, le=1)
+    """Spread of generated scans, as a share of that of the real ones, below which a run has
+    collapsed; 0 never stops one."""
+    tensorboard: bool = False
+    """Also write statistics and sample grids for TensorBoard, to the folder `tensorboard`."""
+
+    @pydantic.field_validator("growth", mode="before")
+    @classmethod
+    def _growth_from_text(cls, growth: Any) -> Any:
+        """Read "16:48,32:104" or "16:48:64": resolution, thousands of images, images a step."""
+        if isinstance(growth, int):  # YAML reads a bare 16:48 as sixteen hours and 48 minutes.
+            raise ValueError('should be a text: put 16:48 in quotes, "16:48"')
+        if not isinstance(growth, str):
+            return growth
+        names = ("resolution", "kimg", "batch")
+        stages = [stage.split(":") for stage in growth.split(",") if stage.strip()]
+        if any(not 2 <= len(parts) <= 3 for parts in stages):
+            raise ValueError("should be resolution:kimg or resolution:kimg:batch, comma between")
+        return [dict(zip(names, map(_number, parts), strict=False)) for parts in stages]
+
+    @pydantic.field_validator("growth")
+    @classmethod
+    def _growth_rises(cls, growth: tuple[GrowthStep, ...]) -> tuple[GrowthStep, ...]:
+        sizes = [step.resolution for step in growth]
+        if any(size & (size - 1) for size in sizes) or sizes != sorted(set(sizes)):
+            raise ValueError("should name rising powers of two, such as 16 and 32")
+        return growth
+
+    def at(self, resolution: int) -> TrainConfig:
+        """Return the settings of the stage at a resolution: its own batch, if it names one."""
+        for step in self.growth:
+            if step.resolution == resolution and step.batch is not None:
+                return self.model_copy(update={"batch": step.batch})
+        return self
+
+
+def _number(text: str) -> int | float | str:
+    """Return a number where there is one; what is none is left for the field to refuse."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

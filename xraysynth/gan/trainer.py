@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from xraysynth.errors import InputError
+from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.adapt import adapt_augmentation
-from xraysynth.gan.checkpoint import save_discriminator, save_generator
+from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
+from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
-from xraysynth.gan.grids import save_grid
+from xraysynth.gan.health import check_variety, measure_health
+from xraysynth.gan.pace import Pace
+from xraysynth.gan.report import Report
 from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
 from xraysynth.gan.steps import (
     discriminator_step,
@@ -29,7 +30,7 @@ from xraysynth.gan.steps import (
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.progress import Progress, silent
 
-CHECKPOINT, RESUME, STATS = "checkpoint.safetensors", "resume.safetensors", "stats.jsonl"
+CHECKPOINT, RESUME = "checkpoint.safetensors", "resume.safetensors"
 
 
 def train(
@@ -39,9 +40,10 @@ def train(
 
     Parameters
     ----------
-    scans : the file that `prepare` or `simulate` wrote; square scans, a power of two in size
+    scans : the file that `prepare` or `simulate` wrote; sizes as `data.base_grid` has them
     out : folder for `checkpoint.safetensors` (averaged generator), `resume.safetensors`,
-        `stats.jsonl` and `samples/*.png`
+        `stats.jsonl`, `samples/*.png`, and `checkpoint-RESOLUTION.safetensors` of every lower
+        resolution that `growth` names
 
     Returns
     -------
@@ -53,28 +55,46 @@ def train(
     CheckpointError
         If `out` holds another run, or `init` does not fit the scans.
     StageError
-        If the loss stops being finite.
+        If a loss or weight stops being finite, or all generated scans become alike.
     """
-    stream = ScanStream(scans, seed, mirror=config.mirror)
-    resolution = _square_power_of_two(scans, stream.shape)
     key = _run_key(scans, config, seed)
-    state = _resume_or_start(out, config, seed, key, stream.shape)
-    _forget_after(out / STATS, state.step)
+    config = fitted(scans, config)
+    stream = ScanStream(
+        scans,
+        seed,
+        mirror=config.mirror,
+        label_names=config.network.label_names,
+        read=config.labels != "none",
+    )
+    _check_growth(config, stream.resolution)
+    state = _resume_or_start(out, config, seed, key, stream)
+    report = Report(out, state.step, tensorboard=config.tensorboard)
     total = round(config.kimg * 1000)
-    begun, begun_at = time.monotonic(), state.images_seen
-    while state.images_seen < total:
-        _grow_if_due(state, config, seed, resolution)
-        stats = train_step(state, stream, config, seed)
-        seconds = time.monotonic() - begun
-        rate = (state.images_seen - begun_at) / max(seconds, 1e-9)
-        progress(
-            min(state.images_seen, total), total, f"{rate:.0f} images/s at {state.resolution} px"
-        )
-        if _due(state, config, total):
-            _report(out, state, stats | {"images_per_second": round(rate, 1)})
-            _save(out, state, key, seed)
-    stream.close()
+    pace = Pace(state.images_seen)
+    try:
+        while state.images_seen < total:
+            if (due := _resolution_due(state, config, stream.resolution)) > state.resolution:
+                _finish_stage(out, state)
+                grow(state, config, seed, due)
+                pace.restart()
+            stats = train_step(state, stream, config.at(state.resolution), seed)
+            stats["images_per_second"] = pace.after(state.images_seen)
+            progress(min(state.images_seen, total), total, _note(state, pace, total))
+            if _due(state, config.at(state.resolution), total):
+                stats |= measure_health(state, stream, seed)
+                report.write(state, stats, seed)
+                if check_variety(state, stats["diversity"], config) or state.images_seen >= total:
+                    _save(out, state, key)
+    finally:
+        stream.close()
+        report.close()
     return out / CHECKPOINT
+
+
+def _note(state: TrainState, pace: Pace, total: int) -> str:
+    """Return speed and time left as a short text."""
+    speed = f"{pace.images_per_second:.0f} images/s at {state.resolution} px"
+    return f"{speed}, {pace.left(total)}"
 
 
 def train_step(
@@ -93,97 +113,107 @@ def train_step(
     return stats
 
 
-def _square_power_of_two(scans: Path, shape: tuple[int, ...]) -> int:
-    """Return the size of the scans, if a generator can draw it."""
-    _, height, width, _ = shape
-    if height != width or height & (height - 1) or height < 8:
-        raise InputError(
-            f"{scans} holds scans of {height} x {width} pixels; training wants a square power of "
-            "two, such as 64 or 128. Prepare or simulate them again with another size."
-        )
-    return height
+def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
+    """Return the settings with the labels that the networks will know.
+
+    Those of the generator to start from, if there is one; else those that the settings choose
+    among the scans' own, and "unknown" where labels are withheld or absent.
+
+    Raises
+    ------
+    InputError
+        If the scans, or the generator to start from, lack what the settings name.
+    """
+    if config.init:
+        names = generator_config(config.init).label_names
+        if isinstance(config.labels, tuple) and names:
+            check_request(generator_config(config.init), config.labels, False, config.init)
+        elif config.labels != "none" and not names:
+            raise CheckpointError(
+                f"{config.init} was trained without labels and cannot learn them now; set "
+                "`labels: none`, or leave `init` empty."
+            )
+    elif config.labels == "none":
+        names = ()
+    else:
+        rows = read_labels(scans)
+        names = choose_names(rows, config.labels, str(scans))
+        names += (UNKNOWN,) if config.label_drop or None in rows else ()
+    return config.model_copy(
+        update={"network": config.network.model_copy(update={"label_names": names})}
+    )
+
+
+_FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}
+"""Settings that may differ when a run goes on: they do not change the weights at a step."""
 
 
 def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
     """Name the run by all that decides its course; its length may be extended later."""
-    settings = config.model_dump(mode="json", exclude={"kimg", "snapshot_kimg", "device"})
+    settings = config.model_dump(mode="json", exclude=_FREE)
     text = json.dumps([settings, seed, sha256_file(scans), torch.get_num_threads()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _resume_or_start(
-    out: Path, config: TrainConfig, seed: int, key: str, shape: tuple[int, ...]
+    out: Path, config: TrainConfig, seed: int, key: str, stream: ScanStream
 ) -> TrainState:
     """Return the saved state if there is one, else a new one at the first resolution."""
     if (out / RESUME).is_file():
         return load_state(out / RESUME, config, key)
-    resolution = config.growth[0].resolution if config.growth and not config.init else shape[1]
-    return start(config, seed, resolution, shape[3])
+    facts = {
+        "base_grid": stream.base_grid,
+        "value_map": stream.value_map,
+        "pixel_bits": 8 * stream.dtype.itemsize,
+    }
+    config = config.model_copy(update={"network": config.network.model_copy(update=facts)})
+    grows = config.growth and not config.init
+    resolution = config.growth[0].resolution if grows else stream.resolution
+    return start(config, seed, resolution, stream.shape[3])
 
 
-def _grow_if_due(state: TrainState, config: TrainConfig, seed: int, full: int) -> None:
-    """Move on to the resolution that the growth schedule names for the images seen."""
+def _check_growth(config: TrainConfig, full: int) -> None:
+    """Raise if the schedule grows beyond the scans."""
+    for step in config.growth:
+        if step.resolution >= full and not config.init:
+            raise InputError(
+                f"growth names {step.resolution}; want resolutions below the {full} of the scans."
+            )
+
+
+def _resolution_due(state: TrainState, config: TrainConfig, full: int) -> int:
+    """Return the resolution that the growth schedule names for the images seen."""
     if config.init:
-        return
-    for resolution in _resolutions_due(state.images_seen, config, full):
-        if resolution > state.resolution:
-            grow(state, config, seed, resolution)
-
-
-def _resolutions_due(images_seen: int, config: TrainConfig, full: int) -> Iterator[int]:
-    """Yield the resolutions whose turn has come, coarse to fine."""
+        return state.resolution
     begins = 0.0
     for step in config.growth:
-        if images_seen >= begins:
-            yield step.resolution
         begins += step.kimg * 1000.0
-    if images_seen >= begins:
-        yield full
+        if state.images_seen < begins:
+            return step.resolution
+    return full
+
+
+def _finish_stage(out: Path, state: TrainState) -> None:
+    """Keep the generator of a resolution that is done, usable as it is."""
+    path = out / CHECKPOINT
+    _save_networks(path.with_stem(f"{path.stem}-{state.resolution}"), state)
 
 
 def _due(state: TrainState, config: TrainConfig, total: int) -> bool:
     """Say whether this step ends with a checkpoint."""
-    interval = max(round(config.snapshot_kimg * 1000 / config.batch), 1)
-    return state.step % interval == 0 or state.images_seen >= total
+    interval = max(config.snapshot_kimg * 1000, config.batch)
+    before = state.images_seen - config.batch
+    return state.images_seen // interval > before // interval or state.images_seen >= total
 
 
-def _report(out: Path, state: TrainState, stats: dict[str, Any]) -> None:
-    """Append one line to `stats.jsonl`."""
-    line = {
-        "step": state.step,
-        "kimg": round(state.images_seen / 1000, 3),
-        "resolution": state.resolution,
-        "augment_p": round(state.augment_p, 4),
-        **{name: round(value, 5) for name, value in stats.items()},
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / STATS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def _forget_after(path: Path, step: int) -> None:
-    """Drop the lines that a killed run wrote after the state that it left."""
-    if not path.is_file():
-        return
-    kept = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step
-    ]
-    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-
-def _step_of(line: str) -> float:
-    """Return the step of a line; one that was cut short counts as never."""
-    try:
-        return float(json.loads(line)["step"])
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return float("inf")
-
-
-def _save(out: Path, state: TrainState, key: str, seed: int) -> None:
-    """Write sample grid, checkpoint and, last, the state to resume from."""
-    kimg = state.images_seen / 1000
-    save_grid(out / "samples" / f"{kimg:09.3f}-kimg.png", state.average, seed)
-    facts = {"kimg": round(kimg, 3), "augment_p": state.augment_p}
-    save_generator(out / CHECKPOINT, state.average, facts)
-    save_discriminator(out / CHECKPOINT, state.discriminator)
+def _save(out: Path, state: TrainState, key: str) -> None:
+    """Write the checkpoint and, last, the state to resume from."""
+    _save_networks(out / CHECKPOINT, state)
     save_state(out / RESUME, state, key)
+
+
+def _save_networks(path: Path, state: TrainState) -> None:
+    """Write the averaged generator and, for fine-tuning, the discriminator beside it."""
+    facts = {"kimg": round(state.images_seen / 1000, 3), "augment_p": state.augment_p}
+    save_generator(path, state.average, facts)
+    save_discriminator(path, state.discriminator)

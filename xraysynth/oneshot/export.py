@@ -16,121 +16,19 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
-from pydantic import Field
 
-from xraysynth.errors import InputError, StageError
-from xraysynth.files import sha256_file
-from xraysynth.gan.checkpoint import generator_hash, generator_path, load_generator
-from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import latents, to_images
-from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
+from xraysynth.errors import StageError
+from xraysynth.gan.checkpoint import generator_path
+from xraysynth.oneshot.shard_maker import ExportConfig, ShardMaker, ShardTask
 from xraysynth.progress import Progress, silent
-from xraysynth.settings import Settings
-from xraysynth.shards.describe import describe
 from xraysynth.shards.manifest import Manifest
-from xraysynth.shards.samples import DescribeConfig, ExportInfo, SampleArrays, shard_name
-from xraysynth.shards.writer import finish, is_whole_shard, prepare_folder, write_shard
+from xraysynth.shards.samples import ExportInfo, shard_name
+from xraysynth.shards.writer import finish, is_whole_shard, prepare_folder
 
-
-class ExportConfig(Settings):
-    """What an export makes."""
-
-    count: int = Field(256, ge=1)
-    """Number of samples."""
-    shard_size: int = Field(128, ge=1)
-    """Samples a shard; the last one may have fewer."""
-    truncation_psi: float = Field(0.95, ge=0, le=1)
-    """1 is all that the generator can draw, smaller is safer and more alike."""
-    batch: int = Field(16, ge=1)
-    """Samples that a worker draws at a time."""
-    dtype: Literal["uint8", "uint16"] = "uint8"
-    """Type of the pixels."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where generator and segmenter run."""
-    describe: DescribeConfig = DescribeConfig()
-    """How samples are measured and flagged."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardTask:
-    """One shard to make: numbers only, so that any worker can do it, again if need be."""
-
-    number: int
-    """Place of the shard in the export."""
-    first_index: int
-    """Index of its first sample."""
-    count: int
-    """Samples in it."""
-
-
-class ShardMaker:
-    """Generator and segmenter, loaded once a process, and the shards that they make."""
-
-    def __init__(self, generator_file: str, segmenter_file: Path, config: ExportConfig) -> None:
-        device = _device(config.device)
-        # Building a network draws first weights from the global generator: leave that as it was.
-        with torch.random.fork_rng(devices=[]):
-            self.generator: Generator = load_generator(generator_file)
-        self.segmenter: Segmenter = load_segmenter(segmenter_file)
-        check_belongs(self.segmenter, self.generator)
-        self._segmenter_hash = sha256_file(segmenter_file)[:16]
-        self._generator_hash = generator_hash(self.generator)
-        self.generator.to(device)
-        self.segmenter = self.segmenter.to(device)
-        self.config = config
-
-    def info(self, seed: int) -> ExportInfo:
-        """Return what all shards have in common."""
-        facts, config = self.segmenter.facts, self.config
-        return ExportInfo(
-            class_names=facts.class_names,
-            seed=seed,
-            generator_hash=self._generator_hash,
-            segmenter_hash=self._segmenter_hash,
-            truncation_psi=config.truncation_psi,
-            settings={
-                **config.model_dump(mode="json", exclude={"count", "describe", "truncation_psi"}),
-                "exemplar_ids": list(facts.exemplar_ids),
-                "exemplar_origins": list(facts.exemplar_origins),
-            },
-            describe=config.describe,
-        )
-
-    def make(self, task: ShardTask, seed: int, out: Path) -> int:
-        """Make one shard and return its number of samples."""
-        batch, last = self.config.batch, task.first_index + task.count
-        parts = [
-            self._samples(seed, range(start, min(start + batch, last)))
-            for start in range(task.first_index, last, batch)
-        ]
-        joined = {
-            name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])
-        }
-        info, name = self.info(seed), shard_name(task.number)
-        samples = describe(SampleArrays(**joined), info, name, task.first_index)
-        write_shard(out / name, samples, info)
-        return task.count
-
-    def _samples(self, seed: int, indices: range) -> SampleArrays:
-        """Return some samples."""
-        dtype = np.uint16 if self.config.dtype == "uint16" else np.uint8
-        with torch.no_grad():
-            latent_z = latents(self.generator, seed, indices).to(_device(self.config.device))
-            latent_w = self.generator.mapping(latent_z, self.config.truncation_psi)
-        images, scores = self.segmenter.segment(self.generator, latent_w)
-        labels = self.segmenter.labels(scores)
-        return SampleArrays(
-            images=to_images(images, dtype),
-            masks=labels.label_map,
-            overlaps=labels.overlaps,
-            confidence=labels.confidence,
-        )
+__all__ = ["ExportConfig", "ShardMaker", "ShardTask", "export", "shard_tasks", "single_threaded"]
 
 
 def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
@@ -159,7 +57,8 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
     CheckpointError
         If the segmenter is of another generator.
     InputError
-        If `out` holds another export, or there is no CUDA where it was asked for.
+        If `out` holds another export, the generator cannot be asked for what `config` names, or
+        there is no CUDA where it was asked for.
     StageError
         If a worker was killed; the whole shards stay, and the same call goes on.
     """
@@ -215,13 +114,6 @@ def single_threaded() -> Iterator[None]:
 def _is_done(task: ShardTask, out: Path, info: ExportInfo) -> bool:
     """Tell whether a shard of an earlier run can stay."""
     return is_whole_shard(out / shard_name(task.number), info, task.first_index, task.count)
-
-
-def _device(name: str) -> torch.device:
-    """Return the device, or raise if this machine has none."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("export.device is cuda, and this machine has no CUDA; set it to cpu.")
-    return torch.device(name)
 
 
 def _made_by_workers(

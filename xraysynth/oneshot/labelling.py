@@ -17,7 +17,7 @@ from pydantic import Field
 from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import latents, to_images
+from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.choice import richest, strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
 from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs, load_exemplar
@@ -207,9 +207,9 @@ def _probabilities(labeller: Labeller, images: np.ndarray, usable: list[bool]) -
 def _scans(
     generator: Generator, seed: int, indices: Sequence[int], psi: float
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) uint8 of numbered candidates."""
+    """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) of numbered candidates."""
     with torch.no_grad():
         latent_z = latents(generator, seed, indices).to(device_of(generator))
         latent_w = generator.mapping(latent_z, truncation_psi=psi)
         images = generator.synthesis(latent_w, noise_mode="const")
-    return latent_w.clone(), to_images(images)
+    return latent_w.clone(), generated_images(generator, images)

@@ -2,47 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from xraysynth.progress import Progress, silent
+from xraysynth.settings import Settings
 
 BATCH = 16
 
 
+class PicturesConfig(Settings):
+    """Which scans to draw."""
+
+    count: int = Field(60, ge=1)
+    """Number of scans."""
+    contains: tuple[str, ...] = ()
+    """What every scan is asked to hold, of the labels that the generator knows."""
+    balance: bool = False
+    """Ask each label in turn, so that each is asked for equally often."""
+    truncation_psi: float = Field(1.0, ge=0, le=1)
+    """1 is all that the generator can draw, smaller is safer and more alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What was drawn."""
+
+    grid: Path
+    order_violations: float | None
+    """Share of pixels whose low-energy transmission exceeds the high one; None if not dual."""
+
+
 def write_pictures(
-    generator: str, count: int, seed: int, out: Path, progress: Progress = silent
-) -> Path:
+    generator: str, config: PicturesConfig, seed: int, out: Path, progress: Progress = silent
+) -> Pictures:
     """Write numbered scans, `scan-00000.png` and so on, and a grid of the first of them.
 
     Parameters
     ----------
     generator : a file, or the name of one that ships ("bundled")
-    count : number of scans
+    config : how many, and what they are asked to hold
     seed : scan i depends on generator, seed and i alone
     out : folder
 
-    Returns
-    -------
-    Path
-        The grid.
+    Raises
+    ------
+    InputError
+        If the generator cannot be asked for what `config` names.
     """
     import numpy as np
     import torch
 
     from xraysynth.gan.checkpoint import load_generator
+    from xraysynth.gan.contents import check_request, requested_labels
     from xraysynth.gan.grids import COLUMNS, ROWS, displayable, tile, write_png
-    from xraysynth.gan.sampling import latents, to_images
+    from xraysynth.gan.sampling import generated_images, latents
+    from xraysynth.gan.values import order_violations
 
-    network = load_generator(generator)
+    network, count = load_generator(generator), config.count
+    contains = check_request(network.config, config.contains, config.balance, generator)
     shown: list[np.ndarray] = []
+    wrong = 0.0
     with torch.no_grad():
         for start in range(0, count, BATCH):
             indices = range(start, min(start + BATCH, count))
-            images = displayable(to_images(network(latents(network, seed, indices))))
+            labels = requested_labels(network.config, contains, config.balance, indices)
+            output = network(latents(network, seed, indices), config.truncation_psi, labels)
+            scans = generated_images(network, output)
+            if network.image_channels == 2:
+                wrong += order_violations(scans) * len(scans)
+            images = displayable(scans)
             for index, image in zip(indices, images, strict=True):
                 write_png(out / f"scan-{index:05d}.png", image)
             shown += list(images[: max(ROWS * COLUMNS - start, 0)])
             progress(indices.stop, count, "")
     grid = out / "grid.png"
     write_png(grid, tile(np.stack(shown), min(COLUMNS, count)))
-    return grid
+    return Pictures(
+        grid=grid, order_violations=wrong / count if network.image_channels == 2 else None
+    )

@@ -1,0 +1,348 @@
+"""Networks that can be asked what a scan holds: labels, projection, drop-out, requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xraysynth.errors import CheckpointError, InputError
+from xraysynth.files import sha256_file
+from xraysynth.gan import state as training
+from xraysynth.gan import trainer
+from xraysynth.gan.checkpoint import load_generator, load_tensors
+from xraysynth.gan.config import UNKNOWN, NetworkConfig
+from xraysynth.gan.contents import (
+    check_request,
+    choose_names,
+    multi_hot,
+    requested_labels,
+    requested_names,
+)
+from xraysynth.gan.data import ScanStream
+from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.layers import Dense, activate
+from xraysynth.gan.steps import draw_batch
+from xraysynth.gan.train_config import TrainConfig
+from xraysynth.randomness import stream
+from xraysynth.scanfile import ScanBatch, write_scans
+from xraysynth.schema import table_dtype
+
+NAMES = ("gun", "knife", UNKNOWN)
+TINY = NetworkConfig(
+    resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8
+)
+LABELLED = TINY.model_copy(update={"label_names": NAMES})
+
+
+@pytest.fixture(autouse=True)
+def seeded_weights() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def labelled_scans(path: Path, size_px: int = 16, count: int = 32, label: str = "") -> Path:
+    """Write scans whose upper half is bright with a gun, whose lower half is with a knife."""
+    images = np.full((count, size_px, size_px, 3), 20, np.uint8)
+    metadata = np.zeros(count, table_dtype("scans"))
+    for index, image in enumerate(images):
+        names = [["gun"], ["knife"], ["gun", "knife"], []][index % 4]
+        if "gun" in names:
+            image[: size_px // 2] = 220
+        if "knife" in names:
+            image[size_px // 2 :] = 220
+        image += stream(0, "texture", index).integers(0, 20, image.shape).astype(np.uint8)
+        metadata["labels"][index] = label or json.dumps(names)
+    batch = ScanBatch(images=images, metadata=metadata)
+    write_scans(path, iter([batch]), count=count, classes=[], attributes={})
+    return path
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    return labelled_scans(tmp_path / "scans.h5")
+
+
+def config(**changes: object) -> TrainConfig:
+    settings = {
+        "kimg": 0.048,
+        "batch": 4,
+        "network": TINY,
+        "snapshot_kimg": 0.012,
+        "r1_interval": 3,
+        "labels": "threats",
+    }
+    return TrainConfig.model_validate(settings | changes)
+
+
+# The equations, by hand
+
+
+def test_codes_of_latent_and_labels_join_normalised() -> None:
+    mapping = Generator(LABELLED).mapping
+    latent_z, labels = numbers(3, 8), torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 0]])
+    embedded = labels @ mapping.embed.weight.T / 3**0.5 + mapping.embed.bias
+    parts = [
+        part / (part.square().mean(1, keepdim=True) + 1e-8).sqrt() for part in (latent_z, embedded)
+    ]
+    codes = torch.cat(parts, dim=1)
+    for layer in (mapping.get_submodule("fc0"), mapping.get_submodule("fc1")):
+        assert isinstance(layer, Dense)
+        weight = layer.weight * 0.01 / layer.weight.shape[1] ** 0.5
+        codes = activate(codes @ weight.T + layer.bias * 0.01)
+    torch.testing.assert_close(mapping.single(latent_z, labels), codes, rtol=1e-4, atol=1e-6)
+
+
+def test_score_is_the_projection_of_features_on_the_label() -> None:
+    network = Discriminator(LABELLED)
+    images, labels = (
+        numbers(4, 3, 16, 16),
+        torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]),
+    )
+    features = images
+    for resolution in network.halvings:
+        features = network.get_submodule(f"b{resolution}")(features)
+    vectors = network.b4(features)
+    direction = network.mapping(labels, vectors)
+    by_hand = [sum((a * b).tolist()) / 8**0.5 for a, b in zip(vectors, direction, strict=True)]
+    torch.testing.assert_close(
+        network(images, labels)[:, 0], torch.tensor(by_hand), rtol=1e-4, atol=1e-5
+    )
+    assert not torch.allclose(network(images, labels), network(images, labels.flip(0)))
+
+
+def test_unlabelled_networks_have_no_further_parameters() -> None:
+    for kind in (Generator, Discriminator):
+        plain, labelled = kind(TINY).state_dict(), kind(LABELLED).state_dict()
+        assert not any("embed" in name for name in plain)
+        extra = {name for name in labelled if name not in plain}
+        assert all(name.startswith("mapping.") for name in extra)
+
+
+def test_not_asking_is_asking_for_unknown() -> None:
+    generator, latent_z = Generator(LABELLED), numbers(2, 8)
+    unknown = torch.tensor([[0.0, 0, 1]]).expand(2, -1)
+    assert torch.equal(generator(latent_z), generator(latent_z, labels=unknown))
+    empty = torch.zeros(2, 3)
+    assert not torch.allclose(generator(latent_z), generator(latent_z, labels=empty))
+
+
+def test_gradient_flows_to_every_parameter() -> None:
+    generator, discriminator = Generator(LABELLED), Discriminator(LABELLED)
+    labels = torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    image = generator(numbers(4, 8), labels=labels)
+    discriminator(image, labels).square().sum().backward()
+    for network in (generator, discriminator):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+# Labels of the data
+
+
+def test_names_are_ours_whatever_their_case() -> None:
+    rows = [frozenset({"gun"}), frozenset({"Lamp", "organic"}), None, frozenset()]
+    assert choose_names(rows, "threats", "scans.h5") == ("gun", "Lamp")
+    assert choose_names(rows, ("Organic", "Lamp"), "scans.h5") == ("organic", "Lamp")
+
+
+def test_upper_case_labels_of_a_data_set_are_our_classes(tmp_path: Path) -> None:
+    path = labelled_scans(tmp_path / "real.h5", label='["Gun", "Knife"]')
+    assert trainer.fitted(path, config()).network.label_names == NAMES
+
+
+@pytest.mark.parametrize(
+    ("label", "choice", "sentence"),
+    [
+        ("", "threats", "no labels of threats; set `labels: none`"),
+        ('["organic"]', "threats", "no labels of threats"),
+        ('["gun"]', ["gin"], "'gin' is no label in .*did you mean gun"),
+        ("gun", "threats", "want a JSON list of names"),
+        ('{"gun": 1}', "threats", "want a JSON list of names"),
+    ],
+)
+def test_labels_that_do_not_serve_are_named(
+    tmp_path: Path, label: str, choice: object, sentence: str
+) -> None:
+    path = labelled_scans(tmp_path / "bad.h5", label=label)
+    if label == "":
+        path = tmp_path / "none.h5"
+        batch = ScanBatch(
+            images=np.zeros((4, 16, 16, 3), np.uint8), metadata=np.zeros(4, table_dtype("scans"))
+        )
+        write_scans(path, iter([batch]), count=4, classes=[], attributes={})
+    with pytest.raises(InputError, match=sentence):
+        trainer.fitted(path, config(labels=choice))
+
+
+def test_real_scans_come_with_their_own_labels(scans: Path) -> None:
+    feed = ScanStream(scans, 1, mirror=False, label_names=NAMES)
+    images = feed.batch(5, 20, 16)
+    labels, _ = feed.labels(5, 20, drop=0.0, paired=False)
+    feed.close()
+    assert labels is not None
+    bright = (
+        torch.stack([images[:, :, :8].mean((1, 2, 3)), images[:, :, 8:].mean((1, 2, 3))], 1) > 0
+    )
+    assert torch.equal(labels[:, :2], bright.float())
+
+
+def test_labels_to_draw_by_are_distributed_as_the_scans(scans: Path) -> None:
+    feed = ScanStream(scans, 1, mirror=False, label_names=NAMES)
+    real, drawn = feed.labels(0, 4000, drop=0.25, paired=False)
+    _, paired = feed.labels(0, 40, drop=0.25, paired=True)
+    again = feed.labels(0, 40, drop=0.25, paired=True)[0]
+    feed.close()
+    assert real is not None and drawn is not None and paired is not None
+    for labels in (real, drawn):
+        assert labels[:, 2].mean().item() == pytest.approx(0.25, abs=0.03)
+        assert labels[labels[:, 2] == 1, :2].sum() == 0
+        assert labels[labels[:, 2] == 0, :2].mean(0).tolist() == pytest.approx([0.5, 0.5], abs=0.05)
+    assert not torch.equal(real, drawn)
+    assert again is not None and torch.equal(paired, again)
+
+
+# Training
+
+
+@pytest.mark.parametrize("steps_before_cut", [2, 4, 7])
+def test_interrupted_growing_run_ends_in_the_same_bytes(
+    tmp_path: Path, scans: Path, steps_before_cut: int
+) -> None:
+    settings = config(growth="8:0.02:8", ada_kimg=0.01, loss="relativistic", penalise_fakes=True)
+    whole = trainer.train(scans, tmp_path / "whole", settings, seed=3)
+    left = iter(range(steps_before_cut))
+
+    def cut(*_: object) -> None:
+        next(left)
+
+    with pytest.raises(StopIteration):
+        trainer.train(scans, tmp_path / "cut", settings, seed=3, progress=cut)
+    resumed = trainer.train(scans, tmp_path / "cut", settings, seed=3)
+    for name in ("checkpoint", "checkpoint-8", "checkpoint-discriminator", "resume"):
+        files = [run.with_name(f"{name}.safetensors") for run in (whole, resumed)]
+        assert sha256_file(files[0]) == sha256_file(files[1]), name
+    assert load_generator(whole).config.label_names == NAMES
+
+
+def test_finished_stage_is_a_generator_that_can_be_asked(tmp_path: Path, scans: Path) -> None:
+    checkpoint = trainer.train(scans, tmp_path / "run", config(growth="8:0.02"))
+    small = load_generator(checkpoint.with_name("checkpoint-8.safetensors"))
+    assert (small.resolution, small.config.label_names) == (8, NAMES)
+
+
+def test_growth_carries_the_meaning_of_labels() -> None:
+    settings = config(network=LABELLED)
+    state = training.start(settings, 0, 8, 3)
+    labels = torch.eye(3)
+    before = (
+        state.generator.mapping.single(numbers(3, 8), labels),
+        state.discriminator.mapping(labels, numbers(3, 8)),
+    )
+    training.grow(state, settings, 0, 16)
+    assert torch.equal(before[0], state.generator.mapping.single(numbers(3, 8), labels))
+    assert torch.equal(before[1], state.discriminator.mapping(labels, numbers(3, 8)))
+    assert torch.equal(before[0], state.average.mapping.single(numbers(3, 8), labels))
+
+
+def test_generator_learns_to_draw_what_it_is_asked_for(tmp_path: Path) -> None:
+    path = labelled_scans(tmp_path / "scans.h5", size_px=8, count=64)
+    settings = config(
+        kimg=8,
+        batch=16,
+        snapshot_kimg=8,
+        loss="relativistic",
+        penalise_fakes=True,
+        augment="none",
+        path_length_weight=0,
+        mirror=False,
+        learning_rate=0.004,
+        ema_kimg=0.5,
+        r1_strength=0.02,
+        network=TINY,
+    )
+    generator = load_generator(trainer.train(path, tmp_path / "run", settings))
+    labels = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).repeat_interleave(16, 0)
+    images = generator(numbers(32, 8), labels=labels)
+    upper_minus_lower = images[:, :, :4].mean((1, 2, 3)) - images[:, :, 4:].mean((1, 2, 3))
+    right = torch.cat([upper_minus_lower[:16] > 0, upper_minus_lower[16:] < 0])
+    assert right.float().mean() >= 0.8
+
+
+def test_relativistic_pairs_have_the_same_contents(scans: Path) -> None:
+    settings = config(network=LABELLED, loss="relativistic")
+    feed = ScanStream(scans, 1, mirror=False, label_names=NAMES)
+    batch = draw_batch(training.start(settings, 0, 16, 3), feed, settings, 1)
+    feed.close()
+    assert batch.real_labels is not None and batch.drawn_labels is not None
+    assert torch.equal(batch.real_labels, batch.drawn_labels)
+
+
+def test_unlabelled_generator_cannot_learn_labels_later(tmp_path: Path, scans: Path) -> None:
+    plain = trainer.train(scans, tmp_path / "plain", config(labels="none", kimg=0.008))
+    with pytest.raises(CheckpointError, match="trained without labels"):
+        trainer.train(scans, tmp_path / "more", config(init=str(plain)))
+
+
+def test_fine_tuning_keeps_the_labels(tmp_path: Path, scans: Path) -> None:
+    first = trainer.train(scans, tmp_path / "first", config(kimg=0.008))
+    more = trainer.train(scans, tmp_path / "more", config(kimg=0.008, init=str(first)))
+    assert load_generator(more).config.label_names == NAMES
+    assert load_tensors(more, "generator")[1]["config"]["label_names"] == list(NAMES)
+
+
+# Requests
+
+
+@given(
+    count=st.integers(1, 40),
+    contains=st.sets(st.sampled_from(["gun", "knife"])),
+)
+def test_balanced_request_asks_each_class_equally_often(count: int, contains: set[str]) -> None:
+    asked = [requested_names(LABELLED, sorted(contains), True, index) for index in range(2 * count)]
+    for name in ("gun", "knife"):
+        expected = 2 * count if name in contains else count
+        assert sum(name in names for names in asked) == expected
+
+
+def test_request_depends_on_the_sample_alone() -> None:
+    many = requested_labels(LABELLED, ["knife"], True, range(10))
+    one = requested_labels(LABELLED, ["knife"], True, [7])
+    assert many is not None and one is not None
+    assert torch.equal(many[7:8], one)
+    assert requested_labels(LABELLED, [], False, range(3)) is None
+
+
+@pytest.mark.parametrize(
+    ("network", "contains", "balance", "sentence"),
+    [
+        (TINY, ["gun"], False, "was trained without labels"),
+        (TINY, [], True, "was trained without labels"),
+        (LABELLED, ["gan"], False, "'gan' is no content that it knows; did you mean gun"),
+        (LABELLED, ["unknown"], False, "'unknown' is no content"),
+    ],
+)
+def test_request_that_cannot_be_met_is_named(
+    network: NetworkConfig, contains: list[str], balance: bool, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        check_request(network, contains, balance, "it")
+
+
+@given(st.lists(st.none() | st.frozensets(st.sampled_from(["gun", "knife"])), max_size=9))
+def test_multi_hot_says_what_the_rows_say(rows: list[frozenset[str] | None]) -> None:
+    table = multi_hot(rows, NAMES)
+    back = [None if row[2] else frozenset(np.array(NAMES)[row == 1].tolist()) for row in table]
+    assert back == rows

@@ -1,0 +1,98 @@
+"""From pixels to the values that the networks see, and back.
+
+Pseudo-colour and grey scans are scaled evenly to [-1, 1]. Dual-energy scans hold transmissions,
+whose detail lies in the logarithm: the networks see line integrals, scaled so that open air is 1
+and the darkest pixel that can be told from nothing is -1. Both maps rise with the pixel, one for
+all channels: what is ordered in the scan (T_low <= T_high) is ordered in the network.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ValueMap = Literal["linear", "line_integral"]
+
+ORDER_TOLERANCE = 0.01
+"""Transmission by which the low channel may exceed the high one before it counts: noise."""
+
+
+def default_map(image_channels: int) -> ValueMap:
+    """Return the map for scans of so many channels: line integrals for low and high energy."""
+    return "line_integral" if image_channels == 2 else "linear"
+
+
+def to_values(images: np.ndarray, value_map: ValueMap = "linear", shrink: int = 1) -> Tensor:
+    """Turn pixels into network input of [-1, 1].
+
+    Parameters
+    ----------
+    images : (n, h, w, c) uint8 or uint16
+    value_map : "linear", v = 2 T - 1, or "line_integral", v = 1 - 2 ln(T) / ln(T_least), where T
+        is the pixel over its largest value and T_least is one step of it
+    shrink : side of the boxes that are averaged, before the map: a coarser detector counts quanta
+
+    Returns
+    -------
+    (n, c, h / shrink, w / shrink) float32
+
+    Examples
+    --------
+    >>> pixels = np.array([65535, 256, 1, 0], np.uint16).reshape(1, 1, 4, 1)
+    >>> [round(v, 3) for v in to_values(pixels, "line_integral").flatten().tolist()]
+    [1.0, 0.0, -1.0, -1.0]
+    """
+    top = float(np.iinfo(images.dtype).max)
+    pixels = torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2)
+    if shrink > 1:
+        pixels = F.avg_pool2d(pixels, shrink)
+    if value_map == "linear":
+        return pixels * (2.0 / top) - 1.0
+    return pixels.clamp_min(1.0).log() * (2.0 / math.log(top)) - 1.0
+
+
+def to_pixels(
+    values: Tensor,
+    value_map: ValueMap = "linear",
+    dtype: type[np.unsignedinteger] | np.dtype[np.unsignedinteger] = np.uint8,
+    bits: int | None = None,
+) -> np.ndarray:
+    """Turn network output of about [-1, 1] into pixels: the inverse of `to_values`.
+
+    Parameters
+    ----------
+    values : (n, c, h, w)
+    dtype : uint8 or uint16 of the pixels
+    bits : of the pixels that the network learned from, as that fixes T_least; none for `dtype`'s
+
+    Returns
+    -------
+    (n, h, w, c)
+    """
+    top = float(np.iinfo(dtype).max)
+    share = (values.detach().float() + 1.0) / 2.0
+    if value_map == "line_integral":
+        learned_top = float(2**bits - 1) if bits else top
+        share = ((share.clamp(0.0, 1.0) - 1.0) * math.log(learned_top)).exp()
+    pixels = (share * top).round().clamp(0.0, top)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy().astype(dtype)
+
+
+def order_violations(images: np.ndarray) -> float:
+    """Return the share of pixels where less of the hard beam comes through than of the soft one.
+
+    Never so in nature, up to noise: 1 % of the open beam is let pass.
+    (n, h, w, 2) uint8 or uint16, low energy first -> [0, 1]
+
+    Examples
+    --------
+    >>> order_violations(np.array([[[[100, 120], [120, 100], [101, 100]]]], np.uint8))
+    0.3333333333333333
+    """
+    pixels = images.astype(np.float32) / np.iinfo(images.dtype).max
+    return float((pixels[..., 0] > pixels[..., 1] + ORDER_TOLERANCE).mean())

@@ -1,0 +1,149 @@
+"""One shard made: generator and segmenter loaded once, samples drawn, labelled and described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from xraysynth.errors import InputError
+from xraysynth.files import sha256_file
+from xraysynth.gan.checkpoint import generator_hash, load_generator
+from xraysynth.gan.contents import check_request, requested_labels, requested_names
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
+from xraysynth.settings import Settings
+from xraysynth.shards.describe import describe, join_names
+from xraysynth.shards.samples import DescribeConfig, ExportInfo, SampleArrays, shard_name
+from xraysynth.shards.shardfile import write_shard
+
+
+class ExportConfig(Settings):
+    """What an export makes."""
+
+    count: int = Field(256, ge=1)
+    """Number of samples."""
+    shard_size: int = Field(128, ge=1)
+    """Samples a shard; the last one may have fewer."""
+    truncation_psi: float = Field(0.95, ge=0, le=1)
+    """1 is all that the generator can draw, smaller is safer and more alike."""
+    batch: int = Field(16, ge=1)
+    """Samples that a worker draws at a time."""
+    dtype: Literal["auto", "uint8", "uint16"] = "auto"
+    """Type of the pixels; auto is that of the scans that the generator learned from."""
+    contains: tuple[str, ...] = ()
+    """What every scan is asked to hold, of the labels that the generator knows."""
+    balance: bool = False
+    """Ask each label in turn, so that each is asked for equally often."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where generator and segmenter run."""
+    describe: DescribeConfig = DescribeConfig()
+    """How samples are measured and flagged."""
+
+
+_DTYPES: dict[str, type[np.unsignedinteger] | None] = {
+    "auto": None,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTask:
+    """One shard to make: numbers only, so that any worker can do it, again if need be."""
+
+    number: int
+    """Place of the shard in the export."""
+    first_index: int
+    """Index of its first sample."""
+    count: int
+    """Samples in it."""
+
+
+class ShardMaker:
+    """Generator and segmenter, loaded once a process, and the shards that they make."""
+
+    def __init__(self, generator_file: str, segmenter_file: Path, config: ExportConfig) -> None:
+        device = _device(config.device)
+        # Building a network draws first weights from the global generator: leave that as it was.
+        with torch.random.fork_rng(devices=[]):
+            self.generator: Generator = load_generator(generator_file)
+        self.segmenter: Segmenter = load_segmenter(segmenter_file)
+        check_belongs(self.segmenter, self.generator)
+        self._contains = check_request(
+            self.generator.config, config.contains, config.balance, generator_file
+        )
+        self._segmenter_hash = sha256_file(segmenter_file)[:16]
+        self._generator_hash = generator_hash(self.generator)
+        self.generator.to(device)
+        self.segmenter = self.segmenter.to(device)
+        self.config = config
+
+    def info(self, seed: int) -> ExportInfo:
+        """Return what all shards have in common."""
+        facts, config = self.segmenter.facts, self.config
+        return ExportInfo(
+            class_names=facts.class_names,
+            seed=seed,
+            generator_hash=self._generator_hash,
+            segmenter_hash=self._segmenter_hash,
+            truncation_psi=config.truncation_psi,
+            settings={
+                **config.model_dump(mode="json", exclude={"count", "describe", "truncation_psi"}),
+                "exemplar_ids": list(facts.exemplar_ids),
+                "exemplar_origins": list(facts.exemplar_origins),
+            },
+            describe=config.describe,
+        )
+
+    def make(self, task: ShardTask, seed: int, out: Path) -> int:
+        """Make one shard and return its number of samples."""
+        batch, last = self.config.batch, task.first_index + task.count
+        parts = [
+            self._samples(seed, range(start, min(start + batch, last)))
+            for start in range(task.first_index, last, batch)
+        ]
+        joined = {
+            name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])
+        }
+        info, name = self.info(seed), shard_name(task.number)
+        samples = describe(SampleArrays(**joined), info, name, task.first_index)
+        samples.metadata["requested"] = [
+            join_names(self._requested(index), samples.metadata.dtype["requested"].itemsize)
+            for index in range(task.first_index, last)
+        ]
+        write_shard(out / name, samples, info)
+        return task.count
+
+    def _requested(self, index: int) -> list[str]:
+        """Return what a sample is asked to hold."""
+        names = requested_names(self.generator.config, self._contains, self.config.balance, index)
+        return list(names)
+
+    def _samples(self, seed: int, indices: range) -> SampleArrays:
+        """Return some samples."""
+        config = self.config
+        asked = requested_labels(self.generator.config, self._contains, config.balance, indices)
+        with torch.no_grad():
+            latent_z = latents(self.generator, seed, indices).to(_device(config.device))
+            latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
+        images, scores = self.segmenter.segment(self.generator, latent_w)
+        labels = self.segmenter.labels(scores)
+        return SampleArrays(
+            images=generated_images(self.generator, images, _DTYPES[config.dtype]),
+            masks=labels.label_map,
+            overlaps=labels.overlaps,
+            confidence=labels.confidence,
+        )
+
+
+def _device(name: str) -> torch.device:
+    """Return the device, or raise if this machine has none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("export.device is cuda, and this machine has no CUDA; set it to cpu.")
+    return torch.device(name)
