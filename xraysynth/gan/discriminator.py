@@ -56,7 +56,7 @@ class Epilogue(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, channels, base height, base width) -> (n, 1), or (n, channels) to project."""
-        features = self.conv(append_minibatch_deviation(features)).float()
+        features = self.conv(append_minibatch_deviation(features.float()))
         score: Tensor = self.out(self.fc(features.flatten(1)))
         return score
 
