@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xraysynth.gan.resample import blur, downsample
+from xraysynth.gan.resample import at_least_float32, blur, downsample
 
 LEAK = 0.2
 GAIN = math.sqrt(2.0)
@@ -141,13 +141,13 @@ class ToImage(nn.Module):
         self.weight_gain = 1.0 / math.sqrt(n_in)
 
     def forward(self, features: Tensor, latent_w: Tensor) -> Tensor:
-        """(n, n_in, h, w), (n, w_dim) -> (n, n_out, h, w), float32 whatever the features are."""
+        """(n, n_in, h, w), (n, w_dim) -> (n, n_out, h, w), at least float32."""
         n_samples, n_in, height, width = features.shape
         style = self.affine(latent_w) * self.weight_gain
         # With so few outputs, one small matrix a sample is cheaper than modulating the features.
         matrix = (self.weight[:, :, 0, 0] * style[:, None, :]).to(features.dtype)
         pixels = features.permute(0, 2, 3, 1).reshape(n_samples, height * width, n_in)
-        image = (pixels @ matrix.transpose(1, 2)).float() + self.bias
+        image = at_least_float32(pixels @ matrix.transpose(1, 2)) + self.bias
         return image.reshape(n_samples, height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -161,7 +161,7 @@ def demodulated(
     (n, c, h, w), (n, c), (c,), (n or 1, 1, h, w) -> (n, c, h, w)
     """
     factor = demodulation.to(features.dtype)[:, :, None, None]
-    if features.dtype == torch.float32 or noise is None:
+    if features.element_size() >= 4 or noise is None:
         offset = bias.to(features.dtype)[None, :, None, None]
         features = torch.addcmul(offset, features, factor)
         if noise is not None:
