@@ -173,9 +173,7 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     return mean
 
 
-def judged(
-    state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig
-) -> Tensor:
+def judged(state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig) -> Tensor:
     """Return scores, computed in the precision of the settings."""
     dtype = compute_dtype(config.precision, state.device)
     score: Tensor = state.discriminator(images.to(dtype), labels)
