@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.layers import EPSILON, Convolution, Dense
 from xraysynth.gan.mapping import LabelMap
+from xraysynth.gan.resample import at_least_float32
 
 MINIBATCH_GROUP = 4
 
@@ -56,7 +57,7 @@ class Epilogue(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, channels, base height, base width) -> (n, 1), or (n, channels) to project."""
-        features = self.conv(append_minibatch_deviation(features)).float()
+        features = self.conv(append_minibatch_deviation(at_least_float32(features)))
         score: Tensor = self.out(self.fc(features.flatten(1)))
         return score
 

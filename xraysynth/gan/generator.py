@@ -84,6 +84,7 @@ class Synthesis(nn.Module):
         noise_mode: NoiseMode = "const",
         on_activation: OnActivation | None = None,
         rng: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Return images of about [-1, 1].
 
@@ -93,13 +94,14 @@ class Synthesis(nn.Module):
         noise_mode : "const" adds each layer's fixed noise, "random" fresh noise from `rng`,
             "none" nothing
         on_activation : called, in order, with the output of every 3x3 convolution
+        dtype : of the activations; weights, styles and images stay float32
 
         Returns
         -------
         (n, image_channels, height, width)
         """
         n_samples, row, site = len(latent_w), 0, 0
-        start = self.block(4).const.to(latent_w.dtype)
+        start = self.block(4).const.to(dtype)
         features = start.expand(n_samples, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         image: Tensor | None = None
         for resolution in self.resolutions:
@@ -113,7 +115,7 @@ class Synthesis(nn.Module):
             skip = block.torgb(features, latent_w[:, row])
             image = skip if image is None else upsample(image) + skip
         assert image is not None
-        return image.float()
+        return image
 
 
 class Generator(nn.Module):

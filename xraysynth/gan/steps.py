@@ -13,6 +13,7 @@ from xraysynth.gan.augment import apply_augmentation, draw_augmentation
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
+from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.state import TrainState
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
@@ -79,7 +80,9 @@ def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
     latent_w = single[:, None, :].expand(-1, generator.num_ws, -1)
     if config.style_mixing:
         latent_w = mix_styles(generator, latent_w, batch, config.style_mixing)
-    images: Tensor = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
+    images: Tensor = generator.synthesis(
+        latent_w, "random", rng=batch.noise_rng, dtype=compute_dtype(config.precision, state.device)
+    )
     return images
 
 
@@ -103,8 +106,8 @@ def discriminator_step(
     """
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
-    scores = state.discriminator(torch.cat([real_seen, fake_seen]), batch.all_labels)
-    real_score, fake_score = scores.chunk(2)
+    seen = torch.cat([real_seen, fake_seen])
+    real_score, fake_score = judged(state, seen, batch.all_labels, config).chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
     descend(state.discriminator_optimiser, state.discriminator, loss)
     real_score = real_score.detach()
@@ -142,7 +145,8 @@ def generator_step(
 ) -> dict[str, float]:
     """Teach the generator with the images that the discriminator has just seen."""
     state.discriminator.requires_grad_(False)
-    fake_score = state.discriminator(augmented(state, batch, fake, config), batch.drawn_labels)
+    fake_seen = augmented(state, batch, fake, config)
+    fake_score = judged(state, fake_seen, batch.drawn_labels, config)
     loss = generator_loss(config.loss, fake_score, real_score)
     descend(state.generator_optimiser, state.generator, loss)
     state.discriminator.requires_grad_(True)
@@ -167,6 +171,13 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     weight = config.path_length_weight * config.path_length_interval
     descend(state.generator_optimiser, generator, penalty * weight)
     return mean
+
+
+def judged(state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig) -> Tensor:
+    """Return scores, computed in the precision of the settings."""
+    dtype = compute_dtype(config.precision, state.device)
+    score: Tensor = state.discriminator(images.to(dtype), labels)
+    return score
 
 
 def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:

@@ -11,6 +11,7 @@ from xraysynth.gan.augment import AugmentConfig
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.contents import LabelChoice
 from xraysynth.gan.losses import LossName
+from xraysynth.gan.precision import Precision
 from xraysynth.settings import Settings
 
 
@@ -68,6 +69,8 @@ class TrainConfig(Settings):
     """Thousands of images over which the generator's rate rises from zero after start or growth."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
+    precision: Precision = "auto"
+    """Of activations and their gradients; weights, penalties and losses are float32 always."""
     mirror: bool = True
     """Show scans mirrored left to right as often as not."""
     augment: Literal["ada", "none"] = "ada"

@@ -11,14 +11,16 @@ import torch
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.adapt import adapt_augmentation
+from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
 from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
+from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.report import Report
-from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
+from xraysynth.gan.state import TrainState, grow, load_state, save_state, start, torch_device
 from xraysynth.gan.steps import (
     discriminator_step,
     draw_batch,
@@ -57,6 +59,7 @@ def train(
     StageError
         If a loss or weight stops being finite, or all generated scans become alike.
     """
+    keep_freed_memory()
     key = _run_key(scans, config, seed)
     config = fitted(scans, config)
     stream = ScanStream(
@@ -151,6 +154,8 @@ _FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}
 def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
     """Name the run by all that decides its course; its length may be extended later."""
     settings = config.model_dump(mode="json", exclude=_FREE)
+    # "auto" may mean something else on the machine that resumes.
+    settings["precision"] = str(compute_dtype(config.precision, torch_device(config.device)))
     text = json.dumps([settings, seed, sha256_file(scans), torch.get_num_threads()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
