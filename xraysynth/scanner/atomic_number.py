@@ -66,7 +66,7 @@ def _z_index_table() -> UInt8[np.ndarray, " cell"]:
 
 
 def _cells(
-    log_low: Float[np.ndarray, "row col"], log_high: Float[np.ndarray, "row col"], prior: float
+    log_low: Float[np.ndarray, "*shape"], log_high: Float[np.ndarray, "*shape"], prior: float
 ) -> np.ndarray:
     """Return the cell of the table for each pair of -ln T."""
     rows, cols = TABLE_SHAPE
@@ -81,8 +81,8 @@ def _cells(
 
 
 def z_index(
-    log_low: Float[np.ndarray, "row col"], log_high: Float[np.ndarray, "row col"], prior: float
-) -> UInt8[np.ndarray, "row col"]:
+    log_low: Float[np.ndarray, "*shape"], log_high: Float[np.ndarray, "*shape"], prior: float
+) -> UInt8[np.ndarray, "*shape"]:
     """Return effective Z in steps of 0.1 from 5, for colours.
 
     `prior` is an -ln T of matter with R = 1.2 that is added: where there is less than that, noise
@@ -92,18 +92,18 @@ def z_index(
 
 
 def effective_z(
-    low: Float[np.ndarray, "row col"], high: Float[np.ndarray, "row col"]
-) -> Float[np.ndarray, "row col"]:
+    low: Float[np.ndarray, "*shape"], high: Float[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape"]:
     """Return the effective atomic number of what the two channels saw.
 
     Parameters
     ----------
-    low, high : (row, col), or any shape
+    low, high : any shape, the same for both
         Transmission in [0, 1]. Values under 1e-4 count as 1e-4.
 
     Returns
     -------
-    (row, col)
+    the same shape
         Effective atomic number between 5.4 (polyethylene) and 29 (copper).
 
     Notes
@@ -117,7 +117,7 @@ def effective_z(
     Examples
     --------
     >>> low, high = transmission(np.array([[50.0]]), ["water"])
-    >>> bool(abs(effective_z(low[None], high[None]) - 7.4)[0, 0] < 0.3)
+    >>> bool(abs(effective_z(low, high) - 7.4)[0] < 0.3)
     True
     """
     log_low, log_high = (
