@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.ndimage import binary_erosion
 
 from xraysynth.errors import InputError, SettingsError
 from xraysynth.scanner.detector import expose, transmission
@@ -173,16 +174,19 @@ def test_turning_keeps_the_sum_of_line_integrals(angle_deg: float) -> None:
 
 
 def test_threat_larger_than_the_bag_is_named_with_both_sizes() -> None:
-    small = RawScan(np.full((20, 30), 0.5), np.full((20, 30), 0.6))
-    with pytest.raises(InputError, match="120 x 120 pixels fits nowhere into a bag of 30 x 20"):
+    small = RawScan(np.full((9, 16), 0.5), np.full((9, 16), 0.6))
+    with pytest.raises(InputError, match="pixels fits nowhere into a bag of 16 x 9: at most 0%"):
         draw_insertion(InsertionConfig(), small, simulated(PLATE), 0)
     with pytest.raises(InputError, match="leaves a bag of 120 x 120; move it inside"):
         insert(simulated(BAG), simulated(PLATE), InsertionDraw(row_px=110, col_px=0))
 
 
 def test_channels_of_different_size_are_refused() -> None:
+    # The check of shapes that tests switch on would come first: call the sentence alone.
+    scan = RawScan(np.ones((3, 4)), np.ones((3, 4)))
+    object.__setattr__(scan, "high", np.ones((4, 3)))
     with pytest.raises(InputError, match="want two pictures"):
-        RawScan(np.ones((3, 4)), np.ones((4, 3)))
+        scan.__post_init__()
 
 
 def test_odd_settings_get_one_sentence() -> None:
@@ -198,9 +202,10 @@ def test_exposed_threat_in_exposed_bag_keeps_its_colours() -> None:
         RawScan(*expose(np.stack([scan.low, scan.high]), 2.0, rng))
         for scan in (simulated(BAG), simulated(PLATE))
     )
-    found = insert(bag, threat, at(simulated(PLATE), noise_seed=2))
+    found = insert(bag, threat, at(threat, noise_seed=2))
     expected = simulated(BAG, PLATE)
-    inner = found.mask & (VIEW.chord(PLATE, (slice(0, 120), slice(0, 120))) > 1.9)
+    # The detector's blur softens two pixels along the edge.
+    inner = binary_erosion(found.mask, iterations=3)
     assert found.low[inner].mean() == pytest.approx(expected.low[inner].mean(), rel=0.03)
     assert found.high[inner].mean() == pytest.approx(expected.high[inner].mean(), rel=0.03)
 
@@ -217,7 +222,10 @@ def test_real_knives_in_real_suitcases_multiply(shared_real: dict[str, RawScan])
     )
     # A steel blade stays steel: R of what was added is that measured on the knives.
     blade = logs.mean(axis=0) > 0.3
-    assert np.median(logs[0][blade] / logs[1][blade]) == pytest.approx(2.27, rel=0.1)
+    raw = knife.logs()
+    steel = raw.mean(axis=0) > 0.3
+    expected = np.median(raw[0][steel] / raw[1][steel])
+    assert np.median(logs[0][blade] / logs[1][blade]) == pytest.approx(expected, rel=0.03)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def pseudo_colour(
 
 
 def colour_batch(
-    images: Shaped[np.ndarray, "n row col 2"], palette_name: str = "standard"
+    images: Shaped[np.ndarray, "..."], palette_name: str = "standard"
 ) -> UInt8[np.ndarray, "n row col 3"]:
     """Colour dual-energy scans, such as a generator's or those of a `scans.h5`.
 
@@ -106,7 +106,7 @@ def colour_batch(
     Raises
     ------
     InputError
-        If the palette is unknown, or the array has another shape or type.
+        If the palette is unknown, the array has another shape or type, or holds NaN.
 
     Examples
     --------
@@ -122,6 +122,8 @@ def colour_batch(
         raise InputError(
             f"the scans are {images.dtype}; want uint16 (65535 is air) or floats (1 is air)."
         )
+    if images.dtype != np.uint16 and np.isnan(images).any():
+        raise InputError("the scans hold values that are not a number; want transmissions.")
     full = np.float32(65535 if images.dtype == np.uint16 else 1)
     pictures = np.empty((*images.shape[:3], 3), dtype=np.uint8)
     for image, picture in zip(images, pictures, strict=True):

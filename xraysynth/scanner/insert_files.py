@@ -26,7 +26,7 @@ from xraysynth.scanner.pairs import SetAside, Source, find_sources, write_channe
 from xraysynth.scanner.palettes import palette
 from xraysynth.scanner.raw import RawScan
 
-TRIES = 50
+TRIES = 20
 """Pairs of bag and threat tried for one insertion before giving up."""
 COLUMNS = (
     "name", "bag", "threat", "class", "left", "top", "right", "bottom", "area_px", "visibility",

@@ -93,7 +93,11 @@ def turned_logs(threat: RawScan, draw: InsertionDraw) -> Float[np.ndarray, "2 ro
     InputError
         If the threat's scan shows nothing but air.
     """
-    logs = clean_logs(threat)
+    return _turn(clean_logs(threat), draw)
+
+
+def _turn(logs: np.ndarray, draw: InsertionDraw) -> np.ndarray:
+    """Mirror, scale, turn and crop line integrals."""
     if draw.flip:
         logs = logs[:, :, ::-1]
     if draw.scale != 1:
@@ -137,7 +141,7 @@ def draw_insertion(
     InputError
         If the threat fits nowhere, whichever way it was turned.
     """
-    outline, best = bag_outline(bag), 0.0
+    outline, logs, best = bag_outline(bag), clean_logs(threat), 0.0
     for attempt in range(POSES):
         rng = stream(seed, "insertion", attempt)
         pose = InsertionDraw(
@@ -148,12 +152,12 @@ def draw_insertion(
             scale=float(rng.uniform(*config.scale)),
             noise_seed=stream_seed(seed, "noise") if config.noise else None,
         )
-        solid = turned_logs(threat, pose).mean(axis=0) >= MASK_LOG
+        solid = _turn(logs, pose).mean(axis=0) >= MASK_LOG
         place, share = _place(outline, solid, config.inside, rng)
         if place is not None:
             return replace(pose, row_px=place[0], col_px=place[1])
         best = max(best, share)
-    (rows, cols), (tall, wide) = threat.shape, bag.shape
+    (rows, cols), (tall, wide) = solid.shape, bag.shape
     raise InputError(
         f"a threat of {cols} x {rows} pixels fits nowhere into a bag of {wide} x {tall}: at most "
         f"{best:.0%} of it would lie inside the bag, want {config.inside:.0%}. Lower inside or "
@@ -231,7 +235,7 @@ def insert(bag: RawScan, threat: RawScan, draw: InsertionDraw) -> Insertion:
             f"{draw.col_px} leaves a bag of {bag.shape[1]} x {bag.shape[0]}; move it inside."
         )
     both = np.stack([bag.low, bag.high]).astype(np.float32)
-    behind = both[:, rows, cols]
+    behind = both[:, rows, cols].copy()
     added = _extra_noise(bag, behind, logs, draw.noise_seed)
     both[:, rows, cols] = np.clip(behind * np.exp(-logs) + added, 0, 1)
     own = logs.mean(axis=0)

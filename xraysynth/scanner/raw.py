@@ -13,6 +13,8 @@ from xraysynth.scanner.detector import EXCESS_FACTOR, OPEN_QUANTA
 
 LOWEST = 1e-4
 """Transmission below this counts as this."""
+AIR_FROM = 0.9
+"""A border whose median is at least this is air."""
 SEEN = (0.2, 0.99)
 """Transmissions at which noise is measured: neither clipped nor starved."""
 FEW = 200
@@ -56,9 +58,10 @@ class RawScan:
 def noise_level(scan: RawScan) -> tuple[float, float]:
     """Return the noise of open air (standard deviation of T), low and high channel.
 
-    Quantum noise: the variance is in proportion to T. It is measured in all that is half
-    transparent, on second differences along rows, where neighbours are independent; the median
-    leaves out edges. Where nothing is half transparent, the noise of our own detector is returned.
+    Measured at the border where that is air: on the values below the median alone, as scanners
+    cut off what is clearer than air. Elsewhere on second differences along rows of all that is half
+    transparent, as quantum noise has a variance in proportion to T; the median leaves out edges.
+    Where nothing is half transparent either, the noise of our own detector is returned.
 
     Examples
     --------
@@ -67,17 +70,36 @@ def noise_level(scan: RawScan) -> tuple[float, float]:
     >>> [round(level, 3) for level in noise_level(RawScan(*cloth))]
     [0.01, 0.01]
     """
-    found = []
-    for channel, quanta in zip((scan.low, scan.high), OPEN_QUANTA, strict=True):
-        left, here, right = channel[:, :-2], channel[:, 1:-1], channel[:, 2:]
-        usable = (np.minimum(left, right) > SEEN[0]) & (np.maximum(left, right) < SEEN[1])
-        usable &= (here > SEEN[0]) & (here < SEEN[1])
-        if usable.sum() < FEW:
-            found.append((EXCESS_FACTOR / quanta) ** 0.5)
-            continue
-        bend = np.abs(left - 2 * here + right)[usable] / np.sqrt(here[usable])
-        found.append(float(np.median(bend)) / SECOND_DIFFERENCE)
-    return found[0], found[1]
+    low, high = (
+        _noise_of_air(channel, _noise_of_matter(channel, (EXCESS_FACTOR / quanta) ** 0.5))
+        for channel, quanta in zip((scan.low, scan.high), OPEN_QUANTA, strict=True)
+    )
+    return low, high
+
+
+def _noise_of_air(channel: np.ndarray, otherwise: float) -> float:
+    """Return the noise at the border, or another value where the border is not air."""
+    border = np.concatenate([channel[:2].ravel(), channel[-2:].ravel(), channel[:, :2].ravel()])
+    border = np.concatenate([border, channel[:, -2:].ravel()])
+    level = float(np.median(border))
+    if level < AIR_FROM:
+        return otherwise
+    below = border[border < level]
+    if len(below) < 0.1 * len(border):
+        return 0.0
+    # The median distance of half a normal distribution from its middle.
+    return float(np.median(level - below)) / 0.6745 / level**0.5
+
+
+def _noise_of_matter(channel: np.ndarray, otherwise: float) -> float:
+    """Return the noise where rays are half absorbed, or another value if that is nowhere."""
+    left, here, right = channel[:, :-2], channel[:, 1:-1], channel[:, 2:]
+    usable = (np.minimum(left, right) > SEEN[0]) & (np.maximum(left, right) < SEEN[1])
+    usable &= (here > SEEN[0]) & (here < SEEN[1])
+    if usable.sum() < FEW:
+        return otherwise
+    bend = np.abs(left - 2 * here + right)[usable] / np.sqrt(here[usable])
+    return float(np.median(bend)) / SECOND_DIFFERENCE
 
 
 def clean_logs(scan: RawScan) -> Float[np.ndarray, "2 row col"]:
