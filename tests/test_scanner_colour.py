@@ -18,8 +18,8 @@ MEASURED = {
     "sixray_grey": {"organic": 34, "mixed": 103, "metal": 203},
     "sixray_rust": {"organic": 25, "mixed": 106, "metal": 226},
 }
-"""Median hue in degrees of flat areas of the public set, at luminances from 110 to 170 (rust: 90 to
-130), of the parts that look organic, mixed and metal."""
+"""Median hue in degrees, at middling luminance, of flat areas of the public set that look organic,
+mixed and metal."""
 
 
 def shown(palette: str = "standard", **thickness_mm: float) -> tuple[int, int, int]:

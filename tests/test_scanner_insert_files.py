@@ -161,7 +161,7 @@ def test_pairs_that_do_not_serve_are_set_aside_with_the_reason(
         (["--palette", "neon"], "'neon' is not a palette; want one of standard"),
         (["--air", "70000"], "--air is 70000; pictures of 16 bit hold at most 65535"),
         (["--out", "bags/out"], "choose a folder outside the sources"),
-        (["--set", "insid=0.5"], "insid is not a setting; did you mean inside?"),
+        (["--set", "insides=0.5"], "insides is not a setting; did you mean inside?"),
         (["--set", "scale=[9,9]"], "none of 20 pairs of bag and threat served"),
     ],
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,12 +36,16 @@ def simulated(*parts: Part) -> RawScan:
     return RawScan(*both.reshape(2, 120, 120))
 
 
-def at(threat: RawScan, **chosen: float) -> InsertionDraw:
+def at(threat: RawScan, rotation_deg: float = 0.0, noise_seed: int | None = None) -> InsertionDraw:
     """Return the draw that puts a threat where its own scan shows it."""
     solid = clean_logs(threat).mean(axis=0) >= 0.02
     rows, cols = np.nonzero(solid)
-    draw = InsertionDraw(row_px=int(rows.min()) - 1, col_px=int(cols.min()) - 1)
-    return replace(draw, **chosen)
+    return InsertionDraw(
+        row_px=int(rows.min()) - 1,
+        col_px=int(cols.min()) - 1,
+        rotation_deg=rotation_deg,
+        noise_seed=noise_seed,
+    )
 
 
 def test_transmissions_of_bag_and_threat_multiply_in_each_channel() -> None:

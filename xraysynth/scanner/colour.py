@@ -86,7 +86,7 @@ def pseudo_colour(
 
 
 def colour_batch(
-    images: Shaped[np.ndarray, "..."], palette_name: str = "standard"
+    images: Shaped[np.ndarray, ...], palette_name: str = "standard"
 ) -> UInt8[np.ndarray, "n row col 3"]:
     """Colour dual-energy scans, such as a generator's or those of a `scans.h5`.
 
