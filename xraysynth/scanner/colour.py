@@ -30,7 +30,10 @@ THIN_LOG = 0.3
 """-ln T of a pixel up to which its ratio is averaged with its neighbours'; twice it, not at all."""
 BLEED_LOG = 0.08
 """Neighbours that attenuate this much more are another thing: they are kept out."""
+SAME_LOG = (0.03, 0.04)
+"""Neighbours that differ by less than this, and that share of -ln T, are the same thing."""
 PRIOR_LOG = 0.01
+"""-ln T of organic matter that is added where hues are formed: less than it is noise."""
 
 
 def pseudo_colour(
@@ -70,10 +73,13 @@ def pseudo_colour(
     np.negative(both, out=both)
     around = mean_of_three(mean_of_three(both, 1), 2)
     own, near = (0.5 * (pair[0] + pair[1]) for pair in (both, around))
-    tone = own + np.float32(chosen.sharpen) * (own - near)
-    # Thin things need averaging against noise; dense ones would bleed into their surroundings.
+    tone = own - np.float32(chosen.sharpen) * (near - own)
+    # Ratios need averaging against noise; a dense thing would bleed into its surroundings, and
+    # a wire take their ratio, unless they are air.
+    near -= own
     averaged = np.clip(2 - own / np.float32(THIN_LOG), 0, 1)
-    averaged *= near < own + np.float32(BLEED_LOG)
+    averaged *= near < np.float32(BLEED_LOG)
+    np.maximum(averaged, np.abs(near) < SAME_LOG[0] + np.float32(SAME_LOG[1]) * own, out=averaged)
     around -= both
     around *= averaged
     both += around
