@@ -206,7 +206,7 @@ def test_unknown_item_lists_the_known_ones() -> None:
         ({"threat_classes": ("gun", "knive")}, "not 'knive'; did you mean knife?"),
         ({"clutter_kinds": ("laptop", "laptop")}, "should name each kind once"),
         ({"bag_kinds": ()}, "should name at least one container"),
-        ({"palette": "neon"}, "palette is 'neon'; it should be one of standard, vivid, muted, any"),
+        ({"palette": "neon"}, "palette is 'neon'; it should be one of standard, vivid, muted"),
         ({"threats": (0, 3), "threat_classes": ("gun",)}, "threat_classes names 1"),
         ({"clutter_kinds": ()}, "clutter_kinds is empty"),
         ({"channels": "cmyk"}, "channels is 'cmyk'; it should be 'rgb' or 'dual'."),

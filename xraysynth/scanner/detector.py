@@ -163,7 +163,8 @@ def expose(
     (2, row, col)
         Transmission in [0, 1], normalised to open air as a scanner does.
     """
-    side = float(np.exp(-0.5 / BLUR_PX**2))
+    # Three weights with the second moment of the blur.
+    side = BLUR_PX**2 / (2 * (1 - BLUR_PX**2))
     blurred = mean_of_three(mean_of_three(clean, 1, side), 2, side)
     share = SCATTER_SHARE * (1 - blurred.mean(axis=(1, 2), keepdims=True))
     quanta = np.array(OPEN_QUANTA, dtype=np.float32)[:, None, None] * (pitch_mm / PIXEL_MM) ** 2
@@ -181,28 +182,26 @@ def mean_of_three(
 
     At the border the pixel itself stands for the neighbour that is missing.
     """
-    before, after = (np.roll(picture, shift, axis) for shift in (1, -1))
-    edge: list[slice] = [slice(None)] * 3
-    for shifted, place in ((before, slice(0, 1)), (after, slice(-1, None))):
-        edge[axis] = place
-        shifted[tuple(edge)] = picture[tuple(edge)]
-    before += after
-    before *= side / (1 + 2 * side)
-    before += picture / (1 + 2 * side)
-    return before
+    lines = np.moveaxis(picture, axis, 0)
+    total = np.empty_like(lines)
+    np.add(lines[:-2], lines[2:], out=total[1:-1])
+    total[0], total[-1] = lines[0] + lines[min(1, len(lines) - 1)], lines[-1] + lines[-2:][0]
+    total *= side / (1 + 2 * side)
+    total += lines * (1 / (1 + 2 * side))
+    return np.asarray(np.moveaxis(total, 0, axis))
 
 
 def _veil(signal: np.ndarray) -> np.ndarray:
     """Return the low-frequency scatter: the picture seen through a very wide blur."""
-    size = signal.shape[1]
-    spread = _hats(size)
-    gather = spread.T / spread.sum(axis=0)[:, None]
-    return np.asarray(spread @ (gather @ signal @ gather.T) @ spread.T)
+    tall, wide = (_hats(size) for size in signal.shape[1:])
+    knots = (tall / tall.sum(axis=0)).T @ signal @ (wide / wide.sum(axis=0))
+    return np.asarray(tall @ knots @ wide.T)
 
 
 @lru_cache(maxsize=8)
 def _hats(size: int, n_knots: int = 8) -> Float[np.ndarray, "pixel knot"]:
     """Return the weights of linear interpolation between a few knots across the picture."""
+    n_knots = min(n_knots, size)
     knots = np.linspace(0, size - 1, n_knots)
     columns = [np.interp(np.arange(size), knots, row) for row in np.eye(n_knots)]
     return np.stack(columns, axis=1).astype(np.float32)

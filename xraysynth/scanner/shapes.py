@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float
 
+from xraysynth.errors import PhysicsError
 from xraysynth.scanner.rays import Rays, clip, quadric
+from xraysynth.scanner.torus import torus_chord
 
 Size = tuple[float, float, float]
 """Half sides along x, y, z in mm."""
@@ -79,6 +81,38 @@ class Cylinder:
         enter, leave = clip(rays, SIGNED_AXES[[2, 5]], half)
         inside = np.minimum(leave, middle + reach) - np.maximum(enter, middle - reach)
         return np.where(hit, np.maximum(inside, 0), np.float32(0))
+
+
+@dataclass(frozen=True)
+class Torus:
+    """A ring around its own z axis; radii of the ring's middle line and of the tube, in mm."""
+
+    ring_radius: float
+    tube_radius: float
+
+    def __post_init__(self) -> None:
+        """Refuse rings that run through themselves.
+
+        Raises
+        ------
+        PhysicsError
+            If the tube is wider than the ring.
+        """
+        if not 0 < self.tube_radius <= self.ring_radius:
+            raise PhysicsError(
+                f"a torus with ring_radius {self.ring_radius:g} and tube_radius "
+                f"{self.tube_radius:g} mm runs through itself; want 0 < tube_radius <= ring_radius."
+            )
+
+    @property
+    def bounds(self) -> Size:
+        """Outer radius twice, and the radius of the tube, in mm."""
+        outer = self.ring_radius + self.tube_radius
+        return outer, outer, self.tube_radius
+
+    def chord(self, rays: Rays) -> Float[np.ndarray, "row col"]:
+        """Solve the quartic."""
+        return torus_chord(rays, self.ring_radius, self.tube_radius)
 
 
 @dataclass(frozen=True, eq=False)
