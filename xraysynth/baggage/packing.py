@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.lib.stride_tricks import sliding_window_view
 
 from xraysynth.baggage.items import Item
 from xraysynth.scanner.projection import Part
 
 CELL_MM = 12.0
-TRIES = 12
+EVEN_MM = 5.0
+"""Places that are so little higher than the lowest are as good."""
+OVER_CELLS = 1
+"""How far an item may lie from what it is to cover."""
 WALLS_MM = (14.0, 14.0, 10.0)
 """Kept free at every wall of the bag: shell, frame, rails and lining."""
 GAP_MM = 1.0
@@ -58,6 +62,8 @@ class Space:
     half: Float[np.ndarray, 3]
     height: Float[np.ndarray, "row col"]
     """Top of what lies in each cell, in mm over the floor."""
+    fill: float = 1.0
+    """Share of the inner height up to which items may lie."""
 
     @classmethod
     def of_bag(cls, outer: Part) -> Space:
@@ -67,9 +73,17 @@ class Space:
         return cls(rotation=outer.rotation, half=half, height=np.zeros((cells[1], cells[0])))
 
     def find(
-        self, item: Item, rotation: np.ndarray, rng: np.random.Generator
+        self,
+        item: Item,
+        rotation: np.ndarray,
+        rng: np.random.Generator,
+        over: tuple[float, float] | None = None,
     ) -> Float[np.ndarray, 3] | None:
-        """Find the lowest of a few random places for a turned item and fill it.
+        """Find one of the lowest places for a turned item and fill it.
+
+        Parameters
+        ----------
+        over : x and y in mm from the bag's middle that the item's middle must lie over, about
 
         Returns
         -------
@@ -78,19 +92,25 @@ class Space:
         shift_mm = rng.uniform(0, CELL_MM, 2)
         relief = Relief.of_item(item, self.rotation.T @ rotation, shift_mm)
         rows, cols = relief.bottom.shape
-        room = np.array(self.height.shape) - [rows, cols]
-        ceiling = 2 * self.half[2] - relief.size[2]
-        if room.min() < 0 or ceiling < 0:
+        ceiling = 2 * self.half[2] * self.fill - relief.size[2]
+        if rows > self.height.shape[0] or cols > self.height.shape[1] or ceiling < 0:
             return None
-        best = (np.inf, 0, 0)
-        for row, col in rng.integers(0, room + 1, (TRIES, 2)):
-            floor = float((self.height[row : row + rows, col : col + cols] - relief.bottom).max())
-            # A little lower is not worth crowding one corner.
-            if floor < best[0] - 5.0:
-                best = (floor, int(row), int(col))
-        floor, row, col = max(best[0], 0.0), best[1], best[2]
-        if floor > ceiling:
+        # Every place at once: how high the item would lie with its corner in each cell.
+        below = sliding_window_view(self.height, (rows, cols))
+        floors = (below - relief.bottom).max(axis=(2, 3))
+        if over is not None:
+            local = (self.rotation.T @ np.array([*over, 0.0]) + self.half)[1::-1]
+            corner = np.rint(local / CELL_MM - np.array([rows, cols]) / 2).astype(int)
+            near = np.clip(corner, 0, np.array(floors.shape) - 1)
+            apart = np.indices(floors.shape) - near[:, None, None]
+            floors = np.where(np.abs(apart).max(axis=0) <= OVER_CELLS, floors, np.inf)
+        lowest = max(float(floors.min()), 0.0)
+        if lowest > ceiling:
             return None
+        # A little lower is not worth crowding one corner.
+        usable = np.flatnonzero(floors <= min(lowest + EVEN_MM, ceiling))
+        row, col = divmod(int(usable[rng.integers(len(usable))]), floors.shape[1])
+        floor = max(float(floors[row, col]), 0.0)
         window = self.height[row : row + rows, col : col + cols]
         np.maximum(window, floor + relief.top + GAP_MM, out=window)
         corner = np.array([col * CELL_MM, row * CELL_MM, floor])
