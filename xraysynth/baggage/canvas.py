@@ -45,7 +45,7 @@ class Shadow:
 class Canvas:
     """Path length in each material for every ray of a view.
 
-    `factor` is the number of detector pixels per side of a picture's pixel.
+    `factor` is the number of rays per side of a pixel; `view` counts rays, not pixels.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Canvas:
         )
 
     def _small(self, window: Window) -> Window:
-        """Return a window of the detector's pixels in pixels of the finished picture."""
+        """Return a window of rays in pixels of the finished picture."""
         if self.factor == 1:
             return window
         rows, cols = (slice(e.start // self.factor, e.stop // self.factor) for e in window)
@@ -151,7 +151,7 @@ def _no_shadow(placed: PlacedItem) -> Shadow:
 
 
 def reduce(array: np.ndarray, factor: int) -> np.ndarray:
-    """Average blocks of detector pixels into one pixel of the picture, over the last two axes.
+    """Average blocks of rays into one pixel, over the last two axes.
 
     Examples
     --------

@@ -157,5 +157,5 @@ class SimulationConfig(Settings):
 
     @property
     def supersample(self) -> int:
-        """Detector pixels per side of a picture's pixel: small pictures are reduced ones."""
+        """Rays per side of a pixel: wide pixels gather several."""
         return 2 if self.size_px <= 128 else 1

@@ -78,16 +78,13 @@ def apply_scan(config: SimulationConfig, draw: ScanDraw, view_id: int = 0) -> Si
     shadows = [canvas.add(placed) for placed in everything]
     signal = _detect(canvas, draw.noise_seeds[view_id] if config.noise else None)
     truth = truth_of(draw, view_id, shadows, config.size_px, part_masks=config.part_masks)
-    reduced = np.clip(reduce(signal, config.supersample), 0, 1)
     if config.channels == "dual":
-        image = np.rint(np.moveaxis(reduced, 0, -1) * 65535).astype(np.uint16)
+        image = np.rint(np.moveaxis(signal, 0, -1) * 65535).astype(np.uint16)
     else:
-        colour = pseudo_colour(signal[0], signal[1], draw.palette)
-        small = reduce(np.moveaxis(colour.astype(np.float32), -1, 0), config.supersample)
-        image = np.rint(np.moveaxis(small, 0, -1)).astype(np.uint8)
+        image = pseudo_colour(signal[0], signal[1], draw.palette)
     return SimulatedScan(
         image=np.ascontiguousarray(image),
-        transmission=reduced.astype(np.float32),
+        transmission=signal,
         label_map=truth.label_map,
         overlaps=truth.overlaps,
         items=truth.items,
@@ -104,7 +101,7 @@ def simulate_scan(
 
 
 def _detect(canvas: Canvas, noise_seed: int | None) -> Float[np.ndarray, "2 row col"]:
-    """Return the transmission that the detector reads, at its own pixels."""
+    """Return what the detector reads: each of its pixels gathers `factor` rays a side."""
     size = canvas.view.size_px
     picture = np.ones((2, size, size), dtype=np.float32)
     rows, cols = canvas.window()
@@ -112,6 +109,8 @@ def _detect(canvas: Canvas, noise_seed: int | None) -> Float[np.ndarray, "2 row 
     flat = thickness.reshape(len(thickness), -1)
     passed = transmission(flat, canvas.names, canvas.voltage_kvp)
     picture[:, rows, cols] = passed.reshape(2, *thickness.shape[1:])
+    clean = reduce(picture, canvas.factor)
     if noise_seed is None:
-        return picture
-    return expose(picture, canvas.view.pitch_mm, stream(noise_seed, "detector"))
+        return clean
+    pitch_mm = canvas.view.pitch_mm * canvas.factor
+    return expose(clean, pitch_mm, stream(noise_seed, "detector")).astype(np.float32, copy=False)
