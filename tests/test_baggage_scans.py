@@ -18,8 +18,8 @@ from xraysynth.baggage import (
     draw_scan,
     simulate_scan,
 )
-from xraysynth.baggage.catalogue import build, kinds
 from xraysynth.baggage.canvas import PRESENT_MM
+from xraysynth.baggage.catalogue import build, kinds
 from xraysynth.errors import InputError, SettingsError
 from xraysynth.randomness import stream
 from xraysynth.scanner.materials import materials
@@ -102,7 +102,9 @@ def test_background_is_open_air() -> None:
 
 
 def test_threats_of_a_bag_are_of_different_classes() -> None:
-    config = SimulationConfig(threats=(4, 4), threat_classes=FOUR, clutter=(0, 0))
+    config = SimulationConfig(
+        threats=(4, 4), threat_classes=FOUR, clutter=(0, 0), fill=(1, 1), two_bags=0
+    )
     for index in range(8):
         names = [placed.item.class_name for placed in draw_scan(config, 0, index).items]
         assert sorted(names) == sorted(FOUR)
@@ -214,7 +216,21 @@ def test_unknown_item_lists_the_known_ones() -> None:
         ({"threats": (0, 3), "threat_classes": ("gun",)}, "threat_classes names 1"),
         ({"clutter_kinds": ()}, "clutter_kinds is empty"),
         ({"channels": "cmyk"}, "channels is 'cmyk'; it should be 'rgb' or 'dual'."),
-        ({"source_mm": 100.0}, "should be 0 (parallel rays) or at least 400 mm"),
+        ({"source_mm": 100.0}, "should be 0 (parallel rays) or at least 600 mm"),
+        ({"views": 3}, "views is 3; it should be 1 or 2."),
+        ({"fill": (0.5, 1.5)}, "fill.1 is 1.5; it should be less than or equal to 1."),
+        ({"fill": (0.9, 0.5)}, "it should be a range (fewest, most) with fewest <= most."),
+        ({"clutter_per_litre": (-1.0, 1.0)}, "clutter_per_litre.0 is -1.0; it should be greater"),
+        ({"clutter_per_litre": (float("nan"), 1.0)}, "clutter_per_litre.0 is nan; it should be"),
+        ({"clutter": (0, 100)}, "clutter.1 is 100; it should be less than or equal to 64."),
+        ({"field_mm": 3.0}, "field_mm is 3.0; it should be 0 (follow the bags) or at least 20 mm."),
+        ({"field_mm": float("inf")}, "field_mm is inf; it should be"),
+        ({"cases": {"conceal": -1}}, "cases.conceal is -1; it should be greater"),
+        ({"cases": {"consel": 1}}, "cases.consel is not a setting; did you mean cases.conceal?"),
+        (
+            {"cases": {"plain": 0, "conceal": 0, "partly_out_of_view": 0}},
+            "should give at least one case a share above 0",
+        ),
         ({"threat_class": ("gun",)}, "threat_class is not a setting; did you mean threat_classes?"),
     ],
 )

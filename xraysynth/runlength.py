@@ -57,13 +57,17 @@ def encode(windows: Sequence[np.ndarray], corners: Sequence[Corner], shape: Corn
     >>> encode([square], [(1, 0)], (4, 3)).runs.tolist()
     [1, 2, 2, 2, 5]
     """
-    start, stop, owner, where = _segments(windows, np.array(corners, np.int64).reshape(-1, 2), shape[0])
+    start, stop, owner, where = _segments(
+        windows, np.array(corners, np.int64).reshape(-1, 2), shape[0]
+    )
     n_segments = np.bincount(owner, minlength=len(windows))
     area = np.bincount(owner, weights=stop - start, minlength=len(windows)).astype(np.int64)
     boxes = _boxes(where, n_segments)
     # Columns that are set to their last pixel go on in the next one: one run.
     apart = (start[1:] != stop[:-1]) | (owner[1:] != owner[:-1])
-    first, last = (np.concatenate(ends)[: len(start)] for ends in (([True], apart), (apart, [True])))
+    first, last = (
+        np.concatenate(ends)[: len(start)] for ends in (([True], apart), (apart, [True]))
+    )
     start, stop, owner = start[first], stop[last], owner[first]
     runs, n_runs = _lengths(start, stop, owner, (len(windows), shape[0] * shape[1]))
     return Encoded(runs=runs, n_runs=n_runs, area_px=area, boxes=boxes)

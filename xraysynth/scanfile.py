@@ -22,8 +22,8 @@ Every part of every threat, drawn over both views of a scan:
 ...     threats = items[np.isin(items["class_id"], threat_ids(file))]
 ...     for part in parts[np.isin(parts["item_id"], threats["item_id"])]:
 ...         if part["material"] != b"air":
-...             mask = part_mask(file, part)
-...             pictures[part["view_id"]][mask] = 0.5 * pictures[part["view_id"]][mask] + (127, 0, 0)
+...             picture, mask = pictures[part["view_id"]], part_mask(file, part)
+...             picture[mask] = picture[mask] // 2 + np.array([127, 0, 0], np.uint8)
 >>> pictures.shape
 (2, 64, 64, 3)
 """
@@ -171,7 +171,9 @@ def item_mask(file: h5py.File, row: np.void) -> np.ndarray:
     try:
         return runlength.decode(file[MASK_RUNS][start : start + count], (height, width))
     except ValueError as error:
-        raise DamagedError(f"a mask of {file.filename} is damaged: {error} Make it again.") from None
+        raise DamagedError(
+            f"a mask of {file.filename} is damaged: {error} Make it again."
+        ) from None
 
 
 def part_mask(file: h5py.File, row: np.void) -> np.ndarray:

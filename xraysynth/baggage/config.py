@@ -38,10 +38,8 @@ class CaseShares(Settings):
 class SimulationConfig(Settings):
     """Ranges of the embedded scanner; every range holds both its ends.
 
-    Attributes
-    ----------
-    See the docstring below each field. What is asked for but does not fit into the bag is left
-    out, and counted in `n_left_out` of the table `scans`.
+    What is asked for but does not fit into the bag is left out, and counted in `n_left_out` of the
+    table `scans`.
     """
 
     size_px: int = 64
@@ -58,7 +56,7 @@ class SimulationConfig(Settings):
     """Fewest and most harmless items in a bag."""
     clutter_per_litre: tuple[Density, Density] | None = None
     """Harmless items per litre of the bag, in place of `clutter`; a cabin case has about 30 l."""
-    fill: tuple[Share, Share] = (0.6, 1.0)
+    fill: tuple[Share, Share] = (0.8, 1.0)
     """How full a bag is: the share of its inner height up to which items may lie."""
     cases: CaseShares = CaseShares()
     """How often threats are plain, concealed, or partly out of view."""
@@ -72,10 +70,10 @@ class SimulationConfig(Settings):
     """Share of scans that show two bags behind each other on the belt."""
     bag_turn: Literal["any", "level"] = "any"
     """Bags lie along or across the belt, some askew; or nearly along it only."""
-    margin: tuple[Margin, Margin] = (1.03, 1.25)
+    margin: tuple[Margin, Margin] = (1.03, 1.2)
     """Field of view over the extent of the bags."""
     field_mm: float = Field(0.0, ge=0, le=5000)
-    """Side of the field of view in mm, whatever the size of the bags; 0 follows them by `margin`."""
+    """Side of the field of view in mm, for bags of any size; 0 follows the bags by `margin`."""
     palette: str = "standard"
     """Palette of the pseudo-colour, or "any" to draw one for each scan."""
     tilt_deg: float = Field(12.0, ge=0, le=90)

@@ -12,12 +12,14 @@ from xraysynth.baggage.items import Item
 from xraysynth.scanner.projection import Part
 
 CELL_MM = 12.0
-EVEN_MM = 5.0
-"""Places that are so little higher than the lowest are as good."""
-OVER_CELLS = 1
-"""How far an item may lie from what it is to cover."""
 WALLS_MM = (14.0, 14.0, 10.0)
 """Kept free at every wall of the bag: shell, frame, rails and lining."""
+STEP = 2
+"""Places are tried at every second cell."""
+SPREAD_MM = 30.0
+"""How much lower a place must be to be surely preferred."""
+OVER_CELLS = 1
+"""How many places the middle of an item may lie from what it is to cover."""
 GAP_MM = 1.0
 """Air between items that lie on each other."""
 
@@ -43,7 +45,8 @@ class Relief:
         first = np.floor((low[:, :2] + shift_mm) / CELL_MM).astype(int)
         last = np.floor((high[:, :2] + shift_mm) / CELL_MM).astype(int) + 1
         shape = tuple(last.max(axis=0)[::-1])
-        bottom, top = np.full(shape, np.inf), np.full(shape, -np.inf)
+        bottom = np.full(shape, np.inf, dtype=np.float32)
+        top = np.full(shape, -np.inf, dtype=np.float32)
         for number in range(len(low)):
             cells = (
                 slice(first[number, 1], last[number, 1]),
@@ -70,7 +73,8 @@ class Space:
         """Return the empty space inside a bag's outer solid."""
         half = np.array(outer.shape.bounds) - WALLS_MM
         cells = np.floor(2 * half[:2] / CELL_MM).astype(int)
-        return cls(rotation=outer.rotation, half=half, height=np.zeros((cells[1], cells[0])))
+        height = np.zeros((cells[1], cells[0]), dtype=np.float32)
+        return cls(rotation=outer.rotation, half=half, height=height)
 
     def find(
         self,
@@ -79,10 +83,12 @@ class Space:
         rng: np.random.Generator,
         over: tuple[float, float] | None = None,
     ) -> Float[np.ndarray, 3] | None:
-        """Find one of the lowest places for a turned item and fill it.
+        """Find a low place for a turned item and fill it.
 
         Parameters
         ----------
+        item, rotation : what to lay, and how it is turned
+        rng : all chance comes from here
         over : x and y in mm from the bag's middle that the item's middle must lie over, about
 
         Returns
@@ -92,27 +98,35 @@ class Space:
         shift_mm = rng.uniform(0, CELL_MM, 2)
         relief = Relief.of_item(item, self.rotation.T @ rotation, shift_mm)
         rows, cols = relief.bottom.shape
+        room = np.array(self.height.shape) - [rows, cols]
         ceiling = 2 * self.half[2] * self.fill - relief.size[2]
-        if rows > self.height.shape[0] or cols > self.height.shape[1] or ceiling < 0:
+        if room.min() < 0 or ceiling < 0:
             return None
-        # Every place at once: how high the item would lie with its corner in each cell.
-        below = sliding_window_view(self.height, (rows, cols))
-        floors = (below - relief.bottom).max(axis=(2, 3))
+        windows = sliding_window_view(self.height, (rows, cols))[::STEP, ::STEP]
+        floors = np.maximum((windows - relief.bottom).max(axis=(2, 3)), 0)
+        floors = np.where(floors > ceiling, np.inf, floors)
         if over is not None:
-            local = (self.rotation.T @ np.array([*over, 0.0]) + self.half)[1::-1]
-            corner = np.rint(local / CELL_MM - np.array([rows, cols]) / 2).astype(int)
-            near = np.clip(corner, 0, np.array(floors.shape) - 1)
-            apart = np.indices(floors.shape) - near[:, None, None]
-            floors = np.where(np.abs(apart).max(axis=0) <= OVER_CELLS, floors, np.inf)
-        lowest = max(float(floors.min()), 0.0)
-        if lowest > ceiling:
-            return None
+            floors = np.where(self._far_from(over, (rows, cols), floors.shape), np.inf, floors)
         # A little lower is not worth crowding one corner.
-        usable = np.flatnonzero(floors <= min(lowest + EVEN_MM, ceiling))
-        row, col = divmod(int(usable[rng.integers(len(usable))]), floors.shape[1])
-        floor = max(float(floors[row, col]), 0.0)
+        row, col = np.unravel_index(
+            int(np.argmin(floors + rng.uniform(0, SPREAD_MM, floors.shape))), floors.shape
+        )
+        floor = float(floors[row, col])
+        row, col = STEP * row, STEP * col
+        if floor > ceiling:
+            return None
         window = self.height[row : row + rows, col : col + cols]
         np.maximum(window, floor + relief.top + GAP_MM, out=window)
         corner = np.array([col * CELL_MM, row * CELL_MM, floor])
         corner[:2] += shift_mm
         return np.asarray(self.rotation @ (corner - self.half - relief.low))
+
+    def _far_from(
+        self, over: tuple[float, float], size: tuple[int, int], shape: tuple[int, ...]
+    ) -> np.ndarray:
+        """Return in which cells an item of `size` must not begin, if it is to lie over a point."""
+        local = (self.rotation.T @ np.array([*over, 0.0]) + self.half)[1::-1]
+        first = np.rint((local / CELL_MM - np.array(size) / 2) / STEP).astype(int)
+        nearest = np.clip(first, 0, np.array(shape) - 1)
+        apart = np.indices(shape) - nearest[:, None, None]
+        return np.asarray(np.abs(apart).max(axis=0) > OVER_CELLS)
