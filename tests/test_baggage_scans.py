@@ -11,21 +11,23 @@ import pytest
 
 from xraysynth import schema
 from xraysynth.baggage import (
+    CaseShares,
     SimulatedScan,
     SimulationConfig,
     apply_scan,
     draw_scan,
     simulate_scan,
 )
+from xraysynth.baggage.canvas import PRESENT_MM
 from xraysynth.baggage.catalogue import build, kinds
-from xraysynth.baggage.render import PRESENT_MM
 from xraysynth.errors import InputError, SettingsError
 from xraysynth.randomness import stream
 from xraysynth.scanner.materials import materials
 from xraysynth.scanner.projection import Part
 from xraysynth.settings import settings_from_mapping
 
-SMALL = SimulationConfig(size_px=48)
+SMALL = SimulationConfig(size_px=48, clutter=(2, 8))
+PLAIN = CaseShares(plain=1, conceal=0, partly_out_of_view=0)
 FOUR = ("gun", "knife", "wrench", "scissors")
 
 
@@ -63,7 +65,7 @@ def test_one_draw_applied_twice_gives_the_same_bytes() -> None:
 
 def test_arrays_have_their_announced_shapes_and_ranges() -> None:
     rgb = simulate_scan(SMALL, 0, 0)
-    dual = simulate_scan(SimulationConfig(size_px=48, channels="dual"), 0, 0)
+    dual = simulate_scan(SimulationConfig(size_px=48, clutter=(2, 8), channels="dual"), 0, 0)
     for array, shape, dtype in (
         (rgb.image, (48, 48, 3), "uint8"),
         (dual.image, (48, 48, 2), "uint16"),
@@ -94,20 +96,22 @@ def test_truth_agrees_with_itself(index: int) -> None:
 
 
 def test_background_is_open_air() -> None:
-    scan = simulate_scan(SimulationConfig(size_px=64, noise=False), 0, 0)
+    scan = simulate_scan(SimulationConfig(size_px=64, noise=False, cases=PLAIN), 0, 0)
     assert (scan.image[scan.label_map == 0] > 240).mean() > 0.95
     assert (scan.image[0] == 255).all()
 
 
 def test_threats_of_a_bag_are_of_different_classes() -> None:
-    config = SimulationConfig(threats=(4, 4), clutter=(0, 0))
+    config = SimulationConfig(
+        threats=(4, 4), threat_classes=FOUR, clutter=(0, 0), fill=(1, 1), two_bags=0
+    )
     for index in range(8):
         names = [placed.item.class_name for placed in draw_scan(config, 0, index).items]
         assert sorted(names) == sorted(FOUR)
 
 
 def test_numbers_of_threats_are_uniform() -> None:
-    config = SimulationConfig(clutter=(0, 0))
+    config = SimulationConfig(clutter=(0, 0), threat_classes=FOUR)
     found = [len(draw_scan(config, 0, index).items) for index in range(150)]
     shares = np.bincount(found, minlength=5) / len(found)
     np.testing.assert_allclose(shares, 0.2, atol=0.1)
@@ -115,7 +119,7 @@ def test_numbers_of_threats_are_uniform() -> None:
 
 def test_items_lie_inside_the_bag_without_intersecting() -> None:
     for index in range(10):
-        draw = draw_scan(SimulationConfig(threats=(4, 4), clutter=(8, 8)), 2, index)
+        draw = draw_scan(SimulationConfig(threats=(4, 4), clutter=(8, 8), two_bags=0), 2, index)
         frame = draw.bag.parts[0].rotation
         boxes = [np.array([_box(part, frame) for part in item.parts]) for item in draw.items]
         half = np.array(draw.bag.parts[0].shape.bounds)
@@ -136,12 +140,14 @@ def _box(part: Part, frame: np.ndarray) -> np.ndarray:
 
 
 def test_thick_steel_dominates_whatever_lies_over_it() -> None:
-    config = SimulationConfig(size_px=128, threats=(1, 1), threat_classes=("wrench",), noise=False)
+    config = SimulationConfig(
+        size_px=128, threats=(1, 1), clutter=(8, 8), threat_classes=("wrench",), noise=False
+    )
     scan = simulate_scan(config, 0, 4)
     wrench = schema.classes()["wrench"].id
     mask = (scan.overlaps & np.uint32(1 << wrench)) != 0
     assert (scan.label_map[mask] == wrench).mean() > 0.7
-    assert scan.items[0]["visibility"] > 0.5
+    assert scan.items[1]["visibility"] > 0.5
 
 
 def test_visibility_is_the_share_of_the_whole_attenuation() -> None:
@@ -152,7 +158,7 @@ def test_visibility_is_the_share_of_the_whole_attenuation() -> None:
 
 
 def test_dual_channels_show_the_same_scan_as_the_colours() -> None:
-    dual = simulate_scan(SimulationConfig(size_px=48, channels="dual"), 0, 0)
+    dual = simulate_scan(SimulationConfig(size_px=48, clutter=(2, 8), channels="dual"), 0, 0)
     rgb = simulate_scan(SMALL, 0, 0)
     np.testing.assert_array_equal(dual.transmission, rgb.transmission)
     np.testing.assert_allclose(dual.image[..., 0] / 65535, dual.transmission[0], atol=1e-5)
@@ -160,7 +166,7 @@ def test_dual_channels_show_the_same_scan_as_the_colours() -> None:
 
 def test_palettes_change_colours_but_not_the_truth() -> None:
     standard, vivid = (
-        simulate_scan(SimulationConfig(size_px=48, palette=name), 0, 0)
+        simulate_scan(SimulationConfig(size_px=48, clutter=(2, 8), palette=name), 0, 0)
         for name in ("standard", "vivid")
     )
     assert (standard.image != vivid.image).any()
@@ -210,7 +216,21 @@ def test_unknown_item_lists_the_known_ones() -> None:
         ({"threats": (0, 3), "threat_classes": ("gun",)}, "threat_classes names 1"),
         ({"clutter_kinds": ()}, "clutter_kinds is empty"),
         ({"channels": "cmyk"}, "channels is 'cmyk'; it should be 'rgb' or 'dual'."),
-        ({"source_mm": 100.0}, "should be 0 (parallel rays) or at least 400 mm"),
+        ({"source_mm": 100.0}, "should be 0 (parallel rays) or at least 600 mm"),
+        ({"views": 3}, "views is 3; it should be 1 or 2."),
+        ({"fill": (0.5, 1.5)}, "fill.1 is 1.5; it should be less than or equal to 1."),
+        ({"fill": (0.9, 0.5)}, "it should be a range (fewest, most) with fewest <= most."),
+        ({"clutter_per_litre": (-1.0, 1.0)}, "clutter_per_litre.0 is -1.0; it should be greater"),
+        ({"clutter_per_litre": (float("nan"), 1.0)}, "clutter_per_litre.0 is nan; it should be"),
+        ({"clutter": (0, 100)}, "clutter.1 is 100; it should be less than or equal to 64."),
+        ({"field_mm": 3.0}, "field_mm is 3.0; it should be 0 (follow the bags) or at least 20 mm."),
+        ({"field_mm": float("inf")}, "field_mm is inf; it should be"),
+        ({"cases": {"conceal": -1}}, "cases.conceal is -1; it should be greater"),
+        ({"cases": {"consel": 1}}, "cases.consel is not a setting; did you mean cases.conceal?"),
+        (
+            {"cases": {"plain": 0, "conceal": 0, "partly_out_of_view": 0}},
+            "should give at least one case a share above 0",
+        ),
         ({"threat_class": ("gun",)}, "threat_class is not a setting; did you mean threat_classes?"),
     ],
 )
@@ -228,5 +248,5 @@ def test_settings_are_frozen() -> None:
 
 def test_empty_bag_is_possible() -> None:
     scan = simulate_scan(SimulationConfig(size_px=32, threats=(0, 0), clutter=(0, 0)), 0, 0)
-    assert len(scan.items) == 0
+    assert scan.items["case"].tolist() == [b"container"]
     assert set(np.unique(scan.label_map)) == {0, schema.classes()["bag"].id}

@@ -18,6 +18,7 @@ from xraysynth.cli import build_parser, main
 from xraysynth.cli.console import LineMeter, show_table
 from xraysynth.cli.parser import Parser
 from xraysynth.errors import DamagedError, InputError
+from xraysynth.scanfile import open_scans
 
 COMMANDS = {
     name: parser
@@ -79,6 +80,26 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
             "did you mean gun?",
         ),
         (["simulate", "--out", "a", "--count", "1", "--seed", "-1"], "at least 0"),
+        (["simulate", "--out", "a", "--count", "0"], "'0' is not a whole number of at least 1"),
+        (["simulate", "--out", "a", "--count", "9" * 15], "want at most 10000000 scans"),
+        (["simulate", "--out", "a", "--count", "1", "--size", "99999999"], "between 16 and 1024"),
+        (["simulate", "--out", "a", "--count", "1", "--views", "3"], "views is 3; it should be 1"),
+        (
+            ["simulate", "--out", "a", "--count", "1", "--set", "clutter_per_litre=[-1, 2]"],
+            "clutter_per_litre.0 is -1; it should be greater than or equal to 0",
+        ),
+        (
+            ["simulate", "--out", "a", "--count", "1", "--set", "tilt_deg=.nan"],
+            "tilt_deg is nan; it should be a finite number",
+        ),
+        (
+            ["simulate", "--out", "a", "--count", "1", "--set", "palette=neon"],
+            "palette is 'neon'; it should be one of",
+        ),
+        (
+            ["simulate", "--out", "a", "--count", "1", "--set", "cases.consel=1"],
+            "did you mean cases.conceal?",
+        ),
         (["run", "nowhere.yaml"], "nowhere.yaml is neither a file nor a bundled pipeline"),
         (["run", "quikstart"], "did you mean quickstart?"),
         (["run", "tiny", "--set", "trian_gan.kimg=1"], "did you mean train_gan?"),
@@ -106,6 +127,19 @@ def test_wrong_input_is_one_line_and_status_2(
     assert shown.err.count("\n") == 1
     assert sentence in shown.err
     assert not list(tmp_path.iterdir())
+
+
+def test_bags_without_items_or_too_small_for_them_are_scanned(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["simulate", "--count", "1", "--size", "32", "--out", str(tmp_path / "a.h5")]
+    empty = ["--set", "threats=[0, 0]", "--set", "clutter=[0, 0]", "--set", "two_bags=0"]
+    assert main([*words, *empty]) == 0
+    full = ["--views", "2", "--set", "clutter=[60, 60]", "--set", "fill=[0.1, 0.1]"]
+    assert main([*words, *full]) == 0
+    assert "1 scans of 2 views" in capsys.readouterr().out
+    with open_scans(tmp_path / "a.h5") as file:
+        assert file["metadata"]["n_left_out"].min() > 30
 
 
 def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:

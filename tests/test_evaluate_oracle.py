@@ -84,6 +84,13 @@ def test_labeller_oracle_and_test_share_no_scan() -> None:
     assert sorted(rows) == list(range(101))
 
 
+def test_views_of_one_scan_stay_together() -> None:
+    split = split_scans(42, n_views=2)
+    sets = [set((rows // 2).tolist()) for rows in (split.labeller, split.oracle, split.held_out)]
+    assert sum(len(some) for some in sets) == len(set.union(*sets)) == 21
+    assert all(len(rows) % 2 == 0 for rows in (split.labeller, split.oracle, split.held_out))
+
+
 @pytest.fixture(scope="module")
 def report(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("judge")

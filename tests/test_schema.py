@@ -9,7 +9,7 @@ import pytest
 from xraysynth import schema
 from xraysynth.errors import SchemaError
 
-TABLES = ["scans", "items", "images", "objects", "classes"]
+TABLES = ["scans", "items", "parts", "images", "objects", "classes"]
 
 
 def valid_rows(name: str, count: int = 2) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_valid_rows_pass_as_array_and_as_frame(name: str) -> None:
 
 
 def test_tables_of_one_file_share_only_keys() -> None:
-    images, objects, classes = (set(schema.table(n).columns) for n in TABLES[2:])
+    images, objects, classes = (set(schema.table(n).columns) for n in TABLES[3:])
     assert images & objects == {"sample_id"}
     assert objects & classes == {"class_id", "class_name"}
     assert not images & classes

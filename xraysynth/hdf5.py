@@ -165,6 +165,28 @@ def create_dataset(
     )
 
 
+def create_growing(file: h5py.File, name: str, dtype: Any, rows_per_chunk: int) -> h5py.Dataset:
+    """Create an empty table or list that `append` lengthens: gzip-1, checksummed."""
+    return file.create_dataset(
+        name,
+        (0,),
+        dtype,
+        maxshape=(None,),
+        chunks=(rows_per_chunk,),
+        compression="gzip",
+        compression_opts=1,
+        fletcher32=True,
+        shuffle=True,
+    )
+
+
+def append(dataset: h5py.Dataset, rows: np.ndarray) -> None:
+    """Write rows behind those that a data set has."""
+    start = len(dataset)
+    dataset.resize(start + len(rows), axis=0)
+    dataset[start:] = rows
+
+
 @contextmanager
 def open_hdf5(path: Path, kind: str) -> Iterator[h5py.File]:
     """Open a file that `create_hdf5` made, for reading.

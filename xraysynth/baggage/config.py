@@ -13,35 +13,79 @@ from xraysynth.settings import Settings, nearest
 
 ANY_PALETTE = "any"
 Count = Annotated[int, Field(ge=0, le=64)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Density = Annotated[float, Field(ge=0, le=5)]
+Margin = Annotated[float, Field(ge=0.2, le=5)]
+
+
+class CaseShares(Settings):
+    """How often each case is drawn, in any measure: only the ratios count."""
+
+    plain: float = Field(0.7, ge=0)
+    """Threats lie where they fall."""
+    conceal: float = Field(0.2, ge=0)
+    """The densest clutter lies over one threat, along the ray."""
+    partly_out_of_view: float = Field(0.1, ge=0)
+    """The border of the picture cuts one threat."""
+
+    @pydantic.model_validator(mode="after")
+    def _check_some(self) -> CaseShares:
+        if self.plain + self.conceal + self.partly_out_of_view <= 0:
+            raise ValueError("should give at least one case a share above 0")
+        return self
 
 
 class SimulationConfig(Settings):
-    """Ranges of the embedded scanner; every range holds both its ends."""
+    """Ranges of the embedded scanner; every range holds both its ends.
+
+    What is asked for but does not fit into the bag is left out, and counted in `n_left_out` of the
+    table `scans`.
+    """
 
     size_px: int = 64
     """Side of the square picture: 16 to 1024 pixels, a multiple of 4."""
     channels: Literal["rgb", "dual"] = "rgb"
     """Pseudo-colour in 8 bit, or low and high transmission in 16 bit."""
+    views: Literal[1, 2] = 1
+    """Pictures of each scan, each a row of the file; the second is of the same bag, turned."""
+    second_view_deg: float = Field(90.0, ge=30, le=150)
+    """Angle between the views about the belt axis."""
     threats: tuple[Count, Count] = (0, 4)
-    """Fewest and most threats in a bag; each of another class."""
-    clutter: tuple[Count, Count] = (2, 8)
+    """Fewest and most threats in a scan; each of another class."""
+    clutter: tuple[Count, Count] = (8, 25)
     """Fewest and most harmless items in a bag."""
-    threat_classes: tuple[str, ...] = ("gun", "knife", "wrench", "scissors")
+    clutter_per_litre: tuple[Density, Density] | None = None
+    """Harmless items per litre of the bag, in place of `clutter`; a cabin case has about 30 l."""
+    fill: tuple[Share, Share] = (0.8, 1.0)
+    """How full a bag is: the share of its inner height up to which items may lie."""
+    cases: CaseShares = CaseShares()
+    """How often threats are plain, concealed, or partly out of view."""
+    threat_classes: tuple[str, ...] = tuple(catalogue.kinds("threat"))
     """Threats to choose from."""
     clutter_kinds: tuple[str, ...] = tuple(catalogue.kinds("clutter"))
     """Harmless items to choose from."""
     bag_kinds: tuple[str, ...] = tuple(catalogue.kinds("bag"))
     """Containers to choose from."""
+    two_bags: Share = 0.08
+    """Share of scans that show two bags behind each other on the belt."""
+    bag_turn: Literal["any", "level"] = "any"
+    """Bags lie along or across the belt, some askew; or nearly along it only."""
+    margin: tuple[Margin, Margin] = (1.03, 1.2)
+    """Field of view over the extent of the bags."""
+    field_mm: float = Field(0.0, ge=0, le=5000)
+    """Side of the field of view in mm, for bags of any size; 0 follows the bags by `margin`."""
     palette: str = "standard"
     """Palette of the pseudo-colour, or "any" to draw one for each scan."""
     tilt_deg: float = Field(12.0, ge=0, le=90)
     """Spread (standard deviation) of a small item's tilt out of the plane; long ones tilt less."""
-    source_mm: float = Field(900.0, ge=0)
-    """Source to the middle of the bag, in mm; 0 for parallel rays, else at least 400."""
+    source_mm: float = Field(900.0, ge=0, le=1e6)
+    """Source to the middle of the bag, in mm; 0 for parallel rays, else at least 600."""
     voltage_kvp: Literal[140, 160] = 160
     """Tube voltage."""
     noise: bool = True
     """Whether the detector adds noise."""
+    part_masks: bool = True
+    """Whether the file also holds a mask for every part of every item."""
 
     @pydantic.field_validator("size_px")
     @classmethod
@@ -53,14 +97,21 @@ class SimulationConfig(Settings):
     @pydantic.field_validator("source_mm")
     @classmethod
     def _check_source(cls, value: float) -> float:
-        if 0 < value < 400:
-            raise ValueError("should be 0 (parallel rays) or at least 400 mm, outside the bag")
+        if 0 < value < 600:
+            raise ValueError("should be 0 (parallel rays) or at least 600 mm, outside the bag")
         return value
 
-    @pydantic.field_validator("threats", "clutter")
+    @pydantic.field_validator("field_mm")
     @classmethod
-    def _check_range(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if value[0] > value[1]:
+    def _check_field(cls, value: float) -> float:
+        if 0 < value < 20:
+            raise ValueError("should be 0 (follow the bags) or at least 20 mm")
+        return value
+
+    @pydantic.field_validator("threats", "clutter", "clutter_per_litre", "fill", "margin")
+    @classmethod
+    def _check_range(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] > value[1]:
             raise ValueError("should be a range (fewest, most) with fewest <= most")
         return value
 
@@ -95,7 +146,8 @@ class SimulationConfig(Settings):
                 f"threats asks for up to {self.threats[1]} different classes, but threat_classes "
                 f"names {len(self.threat_classes)}; name more or ask for fewer"
             )
-        if self.clutter[1] and not self.clutter_kinds:
+        wanted = self.clutter if self.clutter_per_litre is None else self.clutter_per_litre
+        if wanted[1] and not self.clutter_kinds:
             raise ValueError(
                 "clutter asks for items, but clutter_kinds is empty; set clutter to 0, 0"
             )
@@ -103,5 +155,5 @@ class SimulationConfig(Settings):
 
     @property
     def supersample(self) -> int:
-        """Detector pixels per side of a picture's pixel: small pictures are reduced ones."""
+        """Rays per side of a pixel: wide pixels gather several."""
         return 2 if self.size_px <= 128 else 1

@@ -1,43 +1,31 @@
-"""What was chosen for one scan: bag, items, poses. Chance ends here."""
+"""What was chosen for one scan: bags, items, poses, views. Chance ends here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
 from xraysynth.baggage.catalogue import Item, build
 from xraysynth.baggage.config import ANY_PALETTE, SimulationConfig
-from xraysynth.baggage.items import carried
-from xraysynth.baggage.packing import Space
+from xraysynth.baggage.density import dense
+from xraysynth.baggage.framing import cut, frame
+from xraysynth.baggage.placing import PlacedItem, Room
 from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanner.colour import palettes
-from xraysynth.scanner.projection import Part, View, turn
+from xraysynth.scanner.projection import View, turn
 
 COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
 """How much likelier some harmless items are than the others."""
-FREE_ATTEMPTS, ATTEMPTS = 1, 4
-"""How often an item is dropped at any angle, and how often in all, before it is left out."""
-TILTED_MM = 60.0
-"""Items that reach further from their middle tilt less, in proportion."""
-MARGIN = 1.05
-"""Field of view over the extent of the bag."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PlacedItem:
-    """An item as it lies in the tunnel."""
-
-    item: Item
-    rotation_deg: float
-    """Rotation in the picture, anticlockwise as seen, in [0, 360)."""
-    at: tuple[float, float, float]
-    """Centre in mm from the middle of the tunnel."""
-    parts: tuple[Part, ...]
-    """The item's parts, turned and moved."""
-    spans: Float[np.ndarray, "2 part 3"]
-    """Lowest and highest coordinates of each part, in mm."""
+LEVEL_DEG = 6.0
+"""Spread (standard deviation) of a bag about the direction that it lies in."""
+DIRECTIONS = {"along": 0.45, "across": 0.35, "askew": 0.2}
+"""How bags lie on the belt, where they may lie any way."""
+GAP_MM = (15.0, 80.0)
+"""Between two bags on the belt."""
+COVERS = (2, 3)
+"""Fewest and most dense items that are put over a concealed threat."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,28 +35,30 @@ class ScanDraw:
     scan_id: str
     seed: int
     index: int
-    bag: PlacedItem
+    bags: tuple[PlacedItem, ...]
+    """One or two containers."""
     items: tuple[PlacedItem, ...]
     """Threats first, then clutter, in the order of packing."""
+    n_left_out: int
+    """Items that were drawn but fit into no bag."""
     palette: str
-    view: View
-    noise_seed: int
+    views: tuple[View, ...]
+    noise_seeds: tuple[int, ...]
+    """One a view."""
 
+    @property
+    def bag(self) -> PlacedItem:
+        """The first container."""
+        return self.bags[0]
 
-def place(item: Item, angles_deg: tuple[float, float, float], at: np.ndarray) -> PlacedItem:
-    """Return the item turned (yaw, pitch, roll) about its origin and moved to `at`."""
-    rotation = turn(*angles_deg)
-    return PlacedItem(
-        item=item,
-        rotation_deg=float(-angles_deg[0] % 360),
-        at=(float(at[0]), float(at[1]), float(at[2])),
-        parts=carried(item.parts, rotation, at),
-        spans=item.spans(rotation) + at.astype(np.float32),
-    )
+    @property
+    def view(self) -> View:
+        """The first view."""
+        return self.views[0]
 
 
 def draw_scan(config: SimulationConfig, seed: int, index: int) -> ScanDraw:
-    """Choose the contents and poses of one scan.
+    """Choose the contents, poses and views of one scan.
 
     Parameters
     ----------
@@ -81,46 +71,100 @@ def draw_scan(config: SimulationConfig, seed: int, index: int) -> ScanDraw:
     Returns
     -------
     ScanDraw
-        Deterministic in (config, seed, index). Fewer items than drawn lie in the bag if they do
-        not fit without intersecting each other.
+        Deterministic in (config, seed, index). Items that do not fit without intersecting others
+        are left out and counted. A case that cannot be arranged (no threat, nothing dense to put
+        over it) becomes plain: the case of each item says what was done, not what was wanted.
 
     Examples
     --------
     >>> draw = draw_scan(SimulationConfig(threats=(1, 1)), seed=0, index=7)
-    >>> draw.items[0].item.class_name in ("gun", "knife", "wrench", "scissors")
+    >>> draw.items[0].item.class_name in SimulationConfig().threat_classes
     True
     """
     rng = stream(seed, "simulate", index)
-    bag_yaw = float(rng.normal(0, 6) + rng.choice([0, 180]))
-    bag = place(build(_one(rng, config.bag_kinds), rng), (bag_yaw, 0.0, 0.0), np.zeros(3))
-    contents = _threats(config, rng) + _clutter(config, rng)
-    space = Space.of_bag(bag.parts[0])
-    placed: list[PlacedItem] = []
-    for item in contents:
-        lain = _drop(item, space, config.tilt_deg, rng)
-        if lain is not None:
-            placed.append(lain)
-    palette = _one(rng, tuple(palettes())) if config.palette == ANY_PALETTE else config.palette
-    view = View(
-        size_px=config.size_px * config.supersample,
-        field_mm=2 * MARGIN * bag.item.reach_mm(turn(bag_yaw)),
-        source_mm=config.source_mm,
-    )
+    case = _chosen(rng, config.cases.model_dump())
+    rooms = [Room.of_bag(bag, rng.uniform(*config.fill)) for bag in _bags(config, rng)]
+    bags = tuple(room.bag for room in rooms)
+    threats, clutter, n_asked = _pack(config, rooms, case, rng)
+    views = frame(config, bags, rng)
+    if case == "partly_out_of_view" and threats:
+        number = int(rng.integers(len(threats)))
+        threats[number] = replace(threats[number], case=case)
+        views = cut(views, threats[number], rng)
     return ScanDraw(
         scan_id=f"sim-{seed}-{index:08d}",
         seed=seed,
         index=index,
-        bag=bag,
-        items=tuple(placed),
-        palette=palette,
-        view=view,
-        noise_seed=stream_seed(seed, "noise", index),
+        bags=bags,
+        items=(*threats, *clutter),
+        n_left_out=n_asked - len(threats) - len(clutter),
+        palette=_one(rng, tuple(palettes())) if config.palette == ANY_PALETTE else config.palette,
+        views=views,
+        noise_seeds=tuple(
+            stream_seed(seed, "noise", index, view_id) for view_id in range(len(views))
+        ),
     )
 
 
 def _one(rng: np.random.Generator, names: tuple[str, ...]) -> str:
     """Return one of the names."""
     return names[int(rng.integers(len(names)))]
+
+
+def _chosen(rng: np.random.Generator, shares: dict[str, float]) -> str:
+    """Return one of the names, each as likely as its share."""
+    chances = np.array(list(shares.values()))
+    return list(shares)[int(rng.choice(len(shares), p=chances / chances.sum()))]
+
+
+def _bags(config: SimulationConfig, rng: np.random.Generator) -> list[PlacedItem]:
+    """Return one bag in the middle of the tunnel, or two behind each other on the belt."""
+    count = 2 if rng.random() < config.two_bags else 1
+    bags = []
+    for _ in range(count):
+        way = "along" if config.bag_turn == "level" else _chosen(rng, DIRECTIONS)
+        askew = float(rng.uniform(0, 360))
+        square = 90.0 * (way == "across") + 180.0 * int(rng.integers(2)) + rng.normal(0, LEVEL_DEG)
+        angles = (askew if way == "askew" else float(square), 0.0, 0.0)
+        item = build(_one(rng, config.bag_kinds), rng)
+        bags.append(PlacedItem(item=item, angles_deg=angles, at=(0.0, 0.0, 0.0), case="container"))
+    if count == 1:
+        return bags
+    (low, high), (next_low, next_high) = ((bag.spans[0, :, 1], bag.spans[1, :, 1]) for bag in bags)
+    gap = rng.uniform(*GAP_MM)
+    apart = float(high.max() + gap - next_low.min())
+    middle = float(low.min() + apart + next_high.max()) / 2
+    return [
+        replace(bag, at=(float(rng.uniform(-30, 30)), y - middle, 0.0))
+        for bag, y in zip(bags, (0.0, apart), strict=True)
+    ]
+
+
+def _pack(
+    config: SimulationConfig, rooms: Sequence[Room], case: str, rng: np.random.Generator
+) -> tuple[list[PlacedItem], list[PlacedItem], int]:
+    """Return the threats and the clutter that found room, and how many were to be packed."""
+    threats = _threats(config, rng)
+    counts = [_clutter_count(config, room, rng) for room in rooms]
+    n_asked = len(threats) + sum(counts)
+    laid: list[PlacedItem | None] = []
+    clutter: list[PlacedItem | None] = []
+    if case == "conceal" and threats and counts[0]:
+        hidden, covers = _conceal(config, threats.pop(0), (rooms[0], counts[0]), rng)
+        laid.append(hidden)
+        clutter += covers
+        counts[0] -= len(covers)
+    for item in threats:
+        room = rooms[int(rng.integers(len(rooms)))]
+        laid.append(room.drop(item, config.tilt_deg, rng))
+    for room, count in zip(rooms, counts, strict=True):
+        clutter += [room.drop(item, config.tilt_deg, rng) for item in _clutter(config, count, rng)]
+    return _found(laid), _found(clutter), n_asked
+
+
+def _found(placed: Sequence[PlacedItem | None]) -> list[PlacedItem]:
+    """Return those that found room."""
+    return [item for item in placed if item is not None]
 
 
 def _threats(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
@@ -130,24 +174,42 @@ def _threats(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
     return [build(config.threat_classes[int(index)], rng) for index in order]
 
 
-def _clutter(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
-    """Return the harmless items."""
-    count = int(rng.integers(config.clutter[0], config.clutter[1] + 1))
+def _clutter_count(config: SimulationConfig, room: Room, rng: np.random.Generator) -> int:
+    """Return how many harmless items a bag is to hold."""
+    if config.clutter_per_litre is not None:
+        return round(room.litres * rng.uniform(*config.clutter_per_litre))
+    return int(rng.integers(config.clutter[0], config.clutter[1] + 1))
+
+
+def _clutter(config: SimulationConfig, count: int, rng: np.random.Generator) -> list[Item]:
+    """Return harmless items, the largest first: small ones then fill the gaps."""
+    if not count:
+        return []
     weights = np.array([COMMON.get(kind, 1.0) for kind in config.clutter_kinds])
-    chosen = rng.choice(len(weights), count, p=weights / weights.sum()) if count else np.zeros(0)
-    return [build(config.clutter_kinds[int(index)], rng) for index in chosen]
+    chosen = rng.choice(len(weights), count, p=weights / weights.sum())
+    items = [build(config.clutter_kinds[int(index)], rng) for index in chosen]
+    return sorted(items, key=_volume, reverse=True)
 
 
-def _drop(item: Item, space: Space, tilt_deg: float, rng: np.random.Generator) -> PlacedItem | None:
-    """Drop an item into the bag, flat and square if it does not fit tilted; None if not at all."""
-    # Long things lie flatter than short ones.
-    spread_deg = tilt_deg * min(1.0, TILTED_MM / item.reach_mm(turn()))
-    for attempt in range(ATTEMPTS):
-        free = attempt < FREE_ATTEMPTS
-        yaw = rng.uniform(0, 360) if free else 90 * rng.integers(4) + rng.normal(0, 5)
-        pitch, roll = np.clip(rng.normal(0, spread_deg / 3**attempt if free else 0.0, 2), -40, 40)
-        angles = (float(yaw), float(pitch), float(roll + 180 * rng.integers(2)))
-        at = space.find(item, turn(*angles), rng)
-        if at is not None:
-            return place(item, angles, at)
-    return None
+def _volume(item: Item) -> float:
+    """Return the volume of the box around an item, in mm3."""
+    low, high = item.spans(turn())[:, item.outer]
+    return float(np.prod(high.max(axis=0) - low.min(axis=0)))
+
+
+def _conceal(
+    config: SimulationConfig, threat: Item, place: tuple[Room, int], rng: np.random.Generator
+) -> tuple[PlacedItem | None, list[PlacedItem]]:
+    """Lay a threat on the bag's floor and the densest clutter over it."""
+    room, at_most = place
+    hidden = room.drop(threat, config.tilt_deg, rng)
+    covers: list[PlacedItem] = []
+    if hidden is None:
+        return None, covers
+    wanted = min(int(rng.integers(COVERS[0], COVERS[1] + 1)), at_most)
+    kinds = dense(config.clutter_kinds)
+    for _ in range(2 * wanted):
+        if len(covers) < wanted:
+            cover = room.drop(build(_one(rng, kinds), rng), config.tilt_deg, rng, over=hidden)
+            covers += [] if cover is None else [cover]
+    return (replace(hidden, case="conceal") if covers else hidden), covers

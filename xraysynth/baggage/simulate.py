@@ -8,20 +8,24 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import as_completed
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xraysynth import __version__, scanfile, schema
 from xraysynth.baggage.config import SimulationConfig
-from xraysynth.baggage.draw import draw_scan
+from xraysynth.baggage.draw import ScanDraw, draw_scan
 from xraysynth.baggage.render import SimulatedScan, apply_scan
 from xraysynth.errors import DamagedError, InputError, SettingsError
 from xraysynth.processes import worker_pool
 from xraysynth.progress import Progress, silent
 from xraysynth.scanfile import ScanBatch
 
-PART_SIZES = (16, 256)
+PART_SIZES = (16, 64)
 """Fewest and most scans of a part file: what a killed run loses at most, for each worker."""
+BLOCK_BYTES = 8 << 20
+"""Scans are held in memory up to about this many bytes at a time."""
+MOST_SCANS = 10_000_000
 
 
 def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by whom)
@@ -38,7 +42,7 @@ def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by wh
     ----------
     config : what may be drawn
     count : int
-        Number of scans, at least 1.
+        Number of scans, 1 to 10,000,000; each has `config.views` rows in the file.
     seed : int
         Seed of the run, at least 0; scan i depends on config, seed and i alone.
     out : where the file appears once it is whole
@@ -71,13 +75,12 @@ def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by wh
     for start in _make_parts(config, missing, (count, seed, folder), workers):
         done += min(size, count - start)
         progress(done, count, "")
-    attributes = {"settings": config.model_dump(mode="json"), "seed": seed}
-    scanfile.write_scans(
+    scanfile.join_scans(
         out,
-        _merged([_part(folder, start // size) for start in starts]),
-        count=count,
+        [_part(folder, start // size) for start in starts],
+        count=count * config.views,
         classes=schema.class_names(),
-        attributes=attributes,
+        attributes=_attributes(config, seed),
     )
     shutil.rmtree(folder.parent, ignore_errors=True)
     return out
@@ -88,6 +91,14 @@ def _check(count: int, seed: int, workers: int) -> None:
     for name, value, least in (("count", count, 1), ("seed", seed, 0), ("workers", workers, 1)):
         if value < least:
             raise SettingsError(f"{name} is {value}; want a whole number of at least {least}.")
+    if count > MOST_SCANS:
+        raise SettingsError(f"count is {count}; want at most {MOST_SCANS} scans in one file.")
+
+
+def _attributes(config: SimulationConfig, seed: int) -> dict[str, Any]:
+    """Return what the file says of itself."""
+    threats = [info.id for info in schema.classes().values() if info.group == "threat"]
+    return {"settings": config.model_dump(mode="json"), "seed": seed, "threat_ids": threats}
 
 
 def _settings_hash(config: SimulationConfig, count: int, seed: int) -> str:
@@ -136,14 +147,29 @@ def _make_part(config: SimulationConfig, start: int, run: tuple[int, int, Path])
     count, seed, folder = run
     size = part_size(count)
     stop = min(start + size, count)
-    batch = simulate_batch(config, seed, range(start, stop))
+    block = block_size(config)
     scanfile.write_scans(
         _part(folder, start // size),
-        iter([batch]),
-        count=stop - start,
+        (
+            simulate_batch(config, seed, range(first, min(first + block, stop)))
+            for first in range(start, stop, block)
+        ),
+        count=(stop - start) * config.views,
         classes=schema.class_names(),
         attributes={},
     )
+
+
+def block_size(config: SimulationConfig) -> int:
+    """Return the number of scans that are in memory at a time.
+
+    Examples
+    --------
+    >>> block_size(SimulationConfig(size_px=64)), block_size(SimulationConfig(size_px=1024))
+    (16, 1)
+    """
+    scan_bytes = 8 * config.size_px**2 * config.views
+    return int(np.clip(BLOCK_BYTES // scan_bytes, 1, PART_SIZES[0]))
 
 
 def simulate_batch(config: SimulationConfig, seed: int, indices: range) -> ScanBatch:
@@ -156,51 +182,47 @@ def simulate_batch(config: SimulationConfig, seed: int, indices: range) -> ScanB
     (2, 32, 32, 3)
     """
     draws = [draw_scan(config, seed, index) for index in indices]
-    scans = [apply_scan(config, draw) for draw in draws]
-    rows = [_row(config, seed, draw.scan_id, scan) for draw, scan in zip(draws, scans, strict=True)]
+    pairs = [(draw, view_id) for draw in draws for view_id in range(config.views)]
+    scans = [apply_scan(config, draw, view_id) for draw, view_id in pairs]
+    rows = [_row(config, *pair, scan) for pair, scan in zip(pairs, scans, strict=True)]
+    runs = np.concatenate([scan.mask_runs for scan in scans])
+    offset = 0
+    for scan in scans:
+        for table in (scan.items, scan.parts):
+            table["runs_start"] += offset
+        offset += len(scan.mask_runs)
     return ScanBatch(
         images=np.stack([scan.image for scan in scans]),
         metadata=np.array(rows, dtype=schema.table_dtype("scans")),
         masks=np.stack([scan.label_map for scan in scans]),
         overlaps=np.stack([scan.overlaps for scan in scans]),
         items=np.concatenate([scan.items for scan in scans]),
+        parts=np.concatenate([scan.parts for scan in scans]) if config.part_masks else None,
+        mask_runs=runs,
     )
 
 
 def _row(
-    config: SimulationConfig, seed: int, scan_id: str, scan: SimulatedScan
+    config: SimulationConfig, draw: ScanDraw, view_id: int, scan: SimulatedScan
 ) -> tuple[object, ...]:
-    """Return one scan's row of the table `scans`."""
-    names = schema.class_names()
-    groups = schema.classes()
-    present = sorted({int(class_id) for class_id in scan.items["class_id"]})
-    threats = [names[class_id] for class_id in present if groups[names[class_id]].group == "threat"]
+    """Return one picture's row of the table `scans`."""
+    found = {placed.item.class_name for placed in draw.items}
+    threats = [name for name, info in schema.classes().items() if info.group == "threat"]
     size = config.size_px
-    labels = json.dumps(threats)
-    return (
-        scan_id,
-        "simulated",
-        "train",
-        seed,
-        size,
-        size,
-        0,
-        0,
-        size,
-        size,
-        labels,
-        len(scan.items),
-    )
-
-
-def _merged(parts: list[Path]) -> Iterator[ScanBatch]:
-    """Yield the parts' scans, one part at a time."""
-    for path in parts:
-        with scanfile.open_scans(path) as file:
-            yield ScanBatch(
-                images=file["images"][:],
-                metadata=file["metadata"][:],
-                masks=file["masks"][:],
-                overlaps=file["overlaps"][:],
-                items=file["items"][:],
-            )
+    row = {
+        "scan_id": draw.scan_id,
+        "view_id": view_id,
+        "source": "simulated",
+        "split": "train",
+        "seed": draw.seed,
+        "width_px": size,
+        "height_px": size,
+        "content_x": 0,
+        "content_y": 0,
+        "content_width": size,
+        "content_height": size,
+        "labels": json.dumps([name for name in threats if name in found]),
+        "n_items": len(scan.items) - len(draw.bags),
+        "n_left_out": draw.n_left_out,
+    }
+    return tuple(row[name] for name in schema.table_dtype("scans").names or ())

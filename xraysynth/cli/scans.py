@@ -41,6 +41,9 @@ def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--channels", choices=("rgb", "dual"), default="rgb", help="pseudo-colour, or low and high"
     )
+    parser.add_argument(
+        "--views", type=positive, default=1, metavar="V", help="pictures of each scan: 1 or 2 (1)"
+    )
     add_seed(parser)
     add_workers(parser)
     add_settings(parser)
@@ -53,13 +56,18 @@ def simulate(arguments: argparse.Namespace) -> int:
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
-    given = {"size_px": arguments.size, "channels": arguments.channels}
+    given = {
+        "size_px": arguments.size,
+        "channels": arguments.channels,
+        "views": arguments.views,
+    }
     config = settings_from_mapping(SimulationConfig, with_overrides(given, arguments.set))
     with watched("simulate") as progress:
         simulate_scans(
             config, arguments.count, arguments.seed, arguments.out, arguments.workers, progress
         )
-    say(f"{arguments.count} scans: {arguments.out}")
+    views = f" of {config.views} views" if config.views > 1 else ""
+    say(f"{arguments.count} scans{views}: {arguments.out}")
     return 0
 
 

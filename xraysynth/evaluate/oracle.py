@@ -24,7 +24,7 @@ from xraysynth.oneshot.labeller import (
 )
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream_seed
-from xraysynth.scanfile import open_scans
+from xraysynth.scanfile import n_views, open_scans
 from xraysynth.schema import classes
 from xraysynth.settings import Settings
 
@@ -67,7 +67,7 @@ def train_oracle(
         If the scans have no masks, or are too few.
     """
     with open_scans(scans) as file:
-        split = split_scans(len(file["images"]))
+        split = split_scans(len(file["images"]), n_views(file))
     own_seed = stream_seed(seed, "oracle")
     model = train_classifier(scans, split.oracle, config.unet, own_seed, progress)
     held_out = split.held_out[: config.held_out]

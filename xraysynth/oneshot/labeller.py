@@ -58,19 +58,27 @@ class ScanSplit:
     """Rows that both are tested on."""
 
 
-def split_scans(n_scans: int, held_out_share: float = 0.1) -> ScanSplit:
-    """Return disjoint rows: even ones, odd ones, and the last share of the file.
+def split_scans(n_rows: int, n_views: int = 1, held_out_share: float = 0.1) -> ScanSplit:
+    """Return disjoint rows: of even scans, of odd ones, and of the last share of the file.
+
+    The `n_views` rows of one scan stand side by side in a file and stay together.
 
     Examples
     --------
     >>> split = split_scans(20)
     >>> split.labeller.tolist()[:3], split.oracle.tolist()[:3], split.held_out.tolist()
     ([0, 2, 4], [1, 3, 5], [18, 19])
+    >>> split_scans(20, n_views=2).labeller.tolist()
+    [0, 1, 4, 5, 8, 9, 12, 13, 16, 17]
     """
+    n_scans = n_rows // n_views
     n_held_out = max(1, round(n_scans * held_out_share))
-    rows = np.arange(n_scans - n_held_out)
+    rows = np.arange(n_scans * n_views).reshape(n_scans, n_views)
+    taught = rows[: n_scans - n_held_out]
     return ScanSplit(
-        labeller=rows[::2], oracle=rows[1::2], held_out=np.arange(n_scans - n_held_out, n_scans)
+        labeller=taught[::2].ravel(),
+        oracle=taught[1::2].ravel(),
+        held_out=rows[n_scans - n_held_out :].ravel(),
     )
 
 

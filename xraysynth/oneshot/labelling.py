@@ -30,7 +30,7 @@ from xraysynth.oneshot.labeller import (
 )
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream_seed
-from xraysynth.scanfile import open_scans
+from xraysynth.scanfile import n_views, open_scans
 from xraysynth.settings import Settings
 
 BLOCK = 32
@@ -115,7 +115,7 @@ def simulator_labeller(
             "given. Give a scans.h5, use the labeller `colour`, or an exemplar of your own."
         )
     with open_scans(scans) as file:
-        rows = split_scans(len(file["images"])).labeller
+        rows = split_scans(len(file["images"]), n_views(file)).labeller
     own_seed = stream_seed(seed, "labeller")
     model = train_classifier(scans, rows, config.unet, own_seed, progress)
     return Labeller(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -26,19 +27,24 @@ class Prism:
     half: float
     slope: tuple[float, float] = (0.0, 0.0)
     islands: bool = False
-    _outlines: tuple[Outline, ...] = field(init=False, repr=False)
     _bounds: Size = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Prepare the outlines: all anticlockwise, holes counted negative."""
-        signs = [1.0 if index == 0 or self.islands else -1.0 for index in range(len(self.loops))]
-        pairs = zip(self.loops, signs, strict=True)
-        outlines = tuple(Outline.of_loop(loop, sign) for loop, sign in pairs)
-        object.__setattr__(self, "_outlines", outlines)
+        """Find the bounds."""
         points = np.concatenate(self.loops)
         x, y = np.abs(points).max(axis=0)
         rise = float(np.abs(points @ np.array(self.slope)).max())
         object.__setattr__(self, "_bounds", (float(x), float(y), float(self.half) + rise))
+
+    @cached_property
+    def _outlines(self) -> tuple[Outline, ...]:
+        """The outlines ready for rays, all anticlockwise, holes counted negative.
+
+        Prepared late: many an item is made that finds no room in a bag.
+        """
+        signs = [1.0 if index == 0 or self.islands else -1.0 for index in range(len(self.loops))]
+        pairs = zip(self.loops, signs, strict=True)
+        return tuple(Outline.of_loop(loop, sign) for loop, sign in pairs)
 
     @property
     def bounds(self) -> Size:

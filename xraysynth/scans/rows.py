@@ -54,6 +54,7 @@ def _scan_row(record: ScanRecord, scan: PreparedScan) -> tuple[object, ...]:
     """Return the row of the table `scans`."""
     row = {
         "scan_id": scan_id(record.images[0]).encode(),
+        "view_id": 0,
         "source": _last_bytes(record.images[0], 200),
         "split": _first_bytes(record.split, 16),
         "seed": -1,
@@ -65,6 +66,7 @@ def _scan_row(record: ScanRecord, scan: PreparedScan) -> tuple[object, ...]:
         "content_height": scan.content.height,
         "labels": _labels(list(scan.names), 200),
         "n_items": len(scan.boxes),
+        "n_left_out": 0,
     }
     return tuple(row[name] for name in schema.table_dtype("scans").names or ())
 
