@@ -80,7 +80,7 @@ def _grip(
 @register("knife", "threat")
 def knife(rng: np.random.Generator) -> Item:
     """Return a fixed knife: tapered blade, tang, handle with rivets, sometimes a guard."""
-    blade, wide = vary(rng, 150, 0.25), rng.uniform(24, 42)
+    blade, wide = vary(rng, 145, 0.25), rng.uniform(24, 42)
     handle, thick = vary(rng, 115), rng.uniform(2.0, 3.6)
     grip = str(rng.choice(["polypropylene", "wood", "abs"]))
     tip = rng.uniform(0.55, 0.85)

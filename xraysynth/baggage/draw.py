@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from xraysynth.baggage.catalogue import Item, build
+from xraysynth.baggage.catalogue import Item, build, weight
 from xraysynth.baggage.config import ANY_PALETTE, SimulationConfig
 from xraysynth.baggage.items import carried
 from xraysynth.baggage.packing import Space
@@ -15,8 +15,6 @@ from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanner.colour import palettes
 from xraysynth.scanner.projection import Part, View, turn
 
-COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
-"""How much likelier some harmless items are than the others."""
 FREE_ATTEMPTS, ATTEMPTS = 1, 4
 """How often an item is dropped at any angle, and how often in all, before it is left out."""
 TILTED_MM = 60.0
@@ -133,7 +131,7 @@ def _threats(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
 def _clutter(config: SimulationConfig, rng: np.random.Generator) -> list[Item]:
     """Return the harmless items."""
     count = int(rng.integers(config.clutter[0], config.clutter[1] + 1))
-    weights = np.array([COMMON.get(kind, 1.0) for kind in config.clutter_kinds])
+    weights = np.array([weight(kind) for kind in config.clutter_kinds])
     chosen = rng.choice(len(weights), count, p=weights / weights.sum()) if count else np.zeros(0)
     return [build(config.clutter_kinds[int(index)], rng) for index in chosen]
 

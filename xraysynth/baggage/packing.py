@@ -1,4 +1,7 @@
-"""Where items go: dropped into the bag one on another, so that they never intersect."""
+"""Where items go: dropped into the bag one on another, so that they never intersect.
+
+Soft items drape: each follows what lies below it, and is drawn at its mean height.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.lib.stride_tricks import sliding_window_view
 
 from xraysynth.baggage.items import Item
+from xraysynth.baggage.sheets import Skin
 from xraysynth.scanner.projection import Part
 
 CELL_MM = 12.0
-TRIES = 12
 WALLS_MM = (14.0, 14.0, 10.0)
 """Kept free at every wall of the bag: shell, frame, rails and lining."""
+FULL_MM = 1e4
+"""Height of cells outside the bag's outline."""
+SPREAD_MM = 30.0
+"""How much lower a place must be to be surely preferred."""
 GAP_MM = 1.0
 """Air between items that lie on each other."""
 
@@ -61,15 +69,20 @@ class Space:
 
     @classmethod
     def of_bag(cls, outer: Part) -> Space:
-        """Return the empty space inside a bag's outer solid."""
+        """Return the empty space inside a bag's outer solid; its rounded edges hold nothing."""
         half = np.array(outer.shape.bounds) - WALLS_MM
         cells = np.floor(2 * half[:2] / CELL_MM).astype(int)
-        return cls(rotation=outer.rotation, half=half, height=np.zeros((cells[1], cells[0])))
+        height = np.zeros((cells[1], cells[0]))
+        if isinstance(outer.shape, Skin):
+            x, y = ((np.arange(cells[k]) + 0.5) * CELL_MM - half[k] for k in range(2))
+            floor = outer.shape.floor_mm(x[None, :], y[:, None]) - WALLS_MM[2]
+            height = np.clip(floor, 0, FULL_MM)
+        return cls(rotation=outer.rotation, half=half, height=height)
 
     def find(
         self, item: Item, rotation: np.ndarray, rng: np.random.Generator
     ) -> Float[np.ndarray, 3] | None:
-        """Find the lowest of a few random places for a turned item and fill it.
+        """Find a low place for a turned item and fill it.
 
         Returns
         -------
@@ -82,17 +95,24 @@ class Space:
         ceiling = 2 * self.half[2] - relief.size[2]
         if room.min() < 0 or ceiling < 0:
             return None
-        best = (np.inf, 0, 0)
-        for row, col in rng.integers(0, room + 1, (TRIES, 2)):
-            floor = float((self.height[row : row + rows, col : col + cols] - relief.bottom).max())
-            # A little lower is not worth crowding one corner.
-            if floor < best[0] - 5.0:
-                best = (floor, int(row), int(col))
-        floor, row, col = max(best[0], 0.0), best[1], best[2]
+        windows = sliding_window_view(self.height, (rows, cols))
+        # What is soft drapes over the things below, what is hard rests on the highest of them.
+        if item.soft:
+            floors = windows.mean(axis=(2, 3))
+        else:
+            floors = np.maximum((windows - relief.bottom).max(axis=(2, 3)), 0)
+        floors = np.where(floors > ceiling, np.inf, floors)
+        # A little lower is not worth crowding one corner.
+        row, col = np.unravel_index(
+            int(np.argmin(floors + rng.uniform(0, SPREAD_MM, floors.shape))), floors.shape
+        )
+        floor = float(floors[row, col])
         if floor > ceiling:
             return None
         window = self.height[row : row + rows, col : col + cols]
-        np.maximum(window, floor + relief.top + GAP_MM, out=window)
+        top = (window if item.soft else floor) + relief.top + GAP_MM
+        # Squeezed where there is little room over something high.
+        np.maximum(window, np.minimum(top, 2 * self.half[2]), out=window)
         corner = np.array([col * CELL_MM, row * CELL_MM, floor])
         corner[:2] += shift_mm
         return np.asarray(self.rotation @ (corner - self.half - relief.low))
