@@ -51,6 +51,11 @@ def rim(outline: Outline, inset: float, radius: float, material: str, z: float) 
     return Part(shape=Wire(outline=inner, radius=radius), material=material, at=(0, 0, z))
 
 
+def _bag(name: str, material: str, parts: list[Part]) -> Item:
+    """Return a bag; its skin comes first, so that packing knows its inside."""
+    return Item(name=name, class_name="bag", material=material, parts=tuple(parts))
+
+
 @register("hard_case", "bag", weight=2.0)
 def hard_case(rng: np.random.Generator) -> Item:
     """Return a rigid trolley case: plastic shell, frame, rails, four wheels, zip, lining."""
@@ -77,7 +82,7 @@ def hard_case(rng: np.random.Generator) -> Item:
     parts += screws(rng, (wide, high, deep), int(rng.integers(12, 30)))
     parts += pulls(rng, outline, int(rng.integers(2, 5)))
     parts += carrying_handle((0, -high / 2 - 9), 0.0)
-    return Item(name="hard_case", class_name="bag", material=material, parts=tuple(parts))
+    return _bag("hard_case", material, parts)
 
 
 @register("soft_bag", "bag", weight=2.0)
@@ -90,7 +95,13 @@ def soft_bag(rng: np.random.Generator) -> Item:
         dents=dented(rng, 12.0, (wide, high)),
     )
     parts = [
-        skin(rng, outline, (deep, rng.uniform(25, 70), rng.uniform(0.9, 1.6)), "nylon", "nylon")
+        skin(
+            rng,
+            outline,
+            (deep, rng.uniform(25, 70), rng.uniform(0.9, 1.6)),
+            "coated_nylon",
+            "nylon",
+        )
     ]
     for z in (-0.38, 0.38):
         inset, radius = rng.uniform(5, 14), rng.uniform(0.7, 1.3)
@@ -111,7 +122,7 @@ def soft_bag(rng: np.random.Generator) -> Item:
         )
     parts += pulls(rng, outline, int(rng.integers(3, 7)))
     parts += carrying_handle((0, -high / 2 - 12), 0.0)
-    return Item(name="soft_bag", class_name="bag", material="nylon", parts=tuple(parts))
+    return _bag("soft_bag", "coated_nylon", parts)
 
 
 @register("backpack", "bag", weight=1.5)
@@ -123,10 +134,16 @@ def backpack(rng: np.random.Generator) -> Item:
         radius=float(rng.uniform(0.32, 0.46) * wide),
         radius_far=float(rng.uniform(30, 60)),
         taper=float(-rng.uniform(0.0, 0.12)),
-        dents=dented(rng, 14.0, (wide, high)),
+        dents=dented(rng, 9.0, (wide, high)),
     )
     parts = [
-        skin(rng, outline, (deep, rng.uniform(40, 75), rng.uniform(0.8, 1.4)), "nylon", "nylon")
+        skin(
+            rng,
+            outline,
+            (deep, rng.uniform(40, 75), rng.uniform(0.8, 1.4)),
+            "coated_nylon",
+            "nylon",
+        )
     ]
     parts += [
         rim(outline, 6.0 + 9 * index, 1.7, "nylon", z * deep)
@@ -146,7 +163,7 @@ def backpack(rng: np.random.Generator) -> Item:
         parts.append(hoop((26, 20, 4), 2.2, str(rng.choice(["zinc", "abs", "abs"])), buckle))
     parts.append(hoop((70, 50, 25), 4.0, "nylon", (0, -high / 2 - 8, -deep / 4)))
     parts += pulls(rng, outline, int(rng.integers(4, 9)))
-    return Item(name="backpack", class_name="bag", material="nylon", parts=tuple(parts))
+    return _bag("backpack", "coated_nylon", parts)
 
 
 @register("handbag", "bag", weight=0.7)
@@ -169,17 +186,21 @@ def handbag(rng: np.random.Generator) -> Item:
     parts.append(box((wide * 0.72, 7, 3), "brass", (0, top + 12, 0)))
     parts.append(box((26, 14, 5), "zinc", (0, top + 16, 8)))
     parts += folds(rng, (wide * 0.9, high * 0.9), deep)
-    for z in (-0.3, 0.3):
-        loop = (wide * rng.uniform(0.4, 0.5), rng.uniform(110, 150), 60.0)
+    # The loops stand upright or lie folded over the faces.
+    reach, upright = rng.uniform(90, 130), rng.random() < 0.4
+    y = top - 0.3 * reach if upright else top + 0.55 * reach
+    for z in (-1, 1):
+        loop = (wide * rng.uniform(0.4, 0.5), reach, 50.0)
         tilt = (float(rng.normal(0, 4)), 0.0, 0.0)
-        parts.append(hoop(loop, 4.5, leather, (0, top - 25, z * deep), tilt))
+        parts.append(hoop(loop, 4.5, leather, (0, y, z * (deep / 2 + 6)), tilt))
         for side in (-1, 1):
-            parts.append(hoop((22, 22, 11), 1.8, "zinc", (side * loop[0] / 2, top + 32, z * deep)))
+            ring = (side * loop[0] / 2, top + 30, z * (deep / 2 + 6))
+            parts.append(hoop((22, 22, 11), 1.8, "zinc", ring))
     for side in (-1, 1):
         for y in (-0.3, 0.4):
             parts.append(rod((4, 4), "brass", (side * wide * 0.42, y * high, deep * 0.3)))
     parts += pulls(rng, outline, int(rng.integers(1, 4)))
-    return Item(name="handbag", class_name="bag", material=leather, parts=tuple(parts))
+    return _bag("handbag", leather, parts)
 
 
 @register("tray", "bag", weight=0.4)
@@ -197,4 +218,4 @@ def tray(rng: np.random.Generator) -> Item:
         grip = [rounded(22, 130, 10), rounded(10, 112, 5)]
         at = (side * (wide / 2 + 14), 0.0, deep / 2 - 8)
         parts.append(plate([moved(loop, (0, 0)) for loop in grip], 6, "polypropylene", at))
-    return Item(name="tray", class_name="bag", material="polypropylene", parts=tuple(parts))
+    return _bag("tray", "polypropylene", parts)

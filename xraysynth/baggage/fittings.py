@@ -14,8 +14,8 @@ def rails(rng: np.random.Generator, size: Point, steel: bool) -> list[Part]:
     wide, high, deep = size
     gap, z = high * rng.uniform(0.13, 0.24), -deep / 2 + 9
     metal, wall = ("steel", 0.55) if steel else ("aluminium", rng.uniform(0.9, 1.6))
-    across, long = vary(rng, 23), wide * rng.uniform(0.72, 0.97)
-    start = wide * 0.49 - long / 2
+    across, long = vary(rng, 23), wide * rng.uniform(0.7, 0.92)
+    start = wide * 0.46 - long / 2
     bent = float(rng.normal(0, 0.5)) if rng.random() < 0.3 else 0.0
     parts: list[Part] = []
     for side in (-1, 1):

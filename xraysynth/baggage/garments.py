@@ -8,7 +8,7 @@ from xraysynth.baggage.items import Item, box, disc, heap, plate, register, rod,
 from xraysynth.baggage.outlines import moved, rounded, strip
 
 
-@register("clothes", "clutter", weight=9.0)
+@register("clothes", "clutter", weight=22.0)
 def clothes(rng: np.random.Generator) -> Item:
     """Return folded clothes: a heap of many folds with hems, sometimes a zip or buttons."""
     wide, high = rng.uniform(140, 330), rng.uniform(110, 240)

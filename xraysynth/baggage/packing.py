@@ -20,8 +20,11 @@ WALLS_MM = (14.0, 14.0, 10.0)
 """Kept free at every wall of the bag: shell, frame, rails and lining."""
 FULL_MM = 1e4
 """Height of cells outside the bag's outline."""
-SPREAD_MM = 30.0
+STRIDE = 2
+EVEN_MM = 30.0
 """How much lower a place must be to be surely preferred."""
+OVER_CELLS = 1.0
+"""How far an item may lie from what it is to cover, beyond the nearest place."""
 GAP_MM = 1.0
 """Air between items that lie on each other."""
 
@@ -66,6 +69,8 @@ class Space:
     half: Float[np.ndarray, 3]
     height: Float[np.ndarray, "row col"]
     """Top of what lies in each cell, in mm over the floor."""
+    fill: float = 1.0
+    """Share of the inner height up to which items may lie."""
 
     @classmethod
     def of_bag(cls, outer: Part) -> Space:
@@ -80,9 +85,17 @@ class Space:
         return cls(rotation=outer.rotation, half=half, height=height)
 
     def find(
-        self, item: Item, rotation: np.ndarray, rng: np.random.Generator
+        self,
+        item: Item,
+        rotation: np.ndarray,
+        rng: np.random.Generator,
+        over: tuple[float, float] | None = None,
     ) -> Float[np.ndarray, 3] | None:
-        """Find a low place for a turned item and fill it.
+        """Find one of the lowest places for a turned item and fill it.
+
+        Parameters
+        ----------
+        over : x and y in mm from the bag's middle that the item's middle must lie over, about
 
         Returns
         -------
@@ -90,29 +103,44 @@ class Space:
         """
         shift_mm = rng.uniform(0, CELL_MM, 2)
         relief = Relief.of_item(item, self.rotation.T @ rotation, shift_mm)
-        rows, cols = relief.bottom.shape
-        room = np.array(self.height.shape) - [rows, cols]
-        ceiling = 2 * self.half[2] - relief.size[2]
+        ceiling = 2 * self.half[2] * self.fill - relief.size[2]
+        room = np.array(self.height.shape) - relief.bottom.shape
         if room.min() < 0 or ceiling < 0:
             return None
-        windows = sliding_window_view(self.height, (rows, cols))
-        # What is soft drapes over the things below, what is hard rests on the highest of them.
-        if item.soft:
-            floors = windows.mean(axis=(2, 3))
-        else:
-            floors = np.maximum((windows - relief.bottom).max(axis=(2, 3)), 0)
-        floors = np.where(floors > ceiling, np.inf, floors)
+        # Every other place is enough: a cell is small, and which ones is left to chance.
+        first = np.minimum(rng.integers(0, STRIDE, 2), room)
+        floors = self._floors(item, relief, first)
+        if over is not None:
+            local = (self.rotation.T @ np.array([*over, 0.0]) + self.half)[1::-1] / CELL_MM
+            apart = first[:, None, None] + STRIDE * np.indices(floors.shape)
+            apart = apart + np.array(relief.bottom.shape)[:, None, None] / 2 - local[:, None, None]
+            apart = np.abs(apart).max(axis=0)
+            floors = np.where(apart <= apart.min() + OVER_CELLS, floors, np.inf)
         # A little lower is not worth crowding one corner.
-        row, col = np.unravel_index(
-            int(np.argmin(floors + rng.uniform(0, SPREAD_MM, floors.shape))), floors.shape
-        )
+        liked = np.where(floors > ceiling, np.inf, floors) + rng.uniform(0, EVEN_MM, floors.shape)
+        row, col = np.unravel_index(int(np.argmin(liked)), floors.shape)
         floor = float(floors[row, col])
         if floor > ceiling:
             return None
-        window = self.height[row : row + rows, col : col + cols]
-        top = (window if item.soft else floor) + relief.top + GAP_MM
-        # Squeezed where there is little room over something high.
-        np.maximum(window, np.minimum(top, 2 * self.half[2]), out=window)
+        row, col = first + STRIDE * np.array([row, col])
+        self._fill(item, relief, (int(row), int(col)), floor)
         corner = np.array([col * CELL_MM, row * CELL_MM, floor])
         corner[:2] += shift_mm
         return np.asarray(self.rotation @ (corner - self.half - relief.low))
+
+    def _floors(self, item: Item, relief: Relief, first: np.ndarray) -> np.ndarray:
+        """Return how high an item would lie at every other place from the first one on."""
+        windows = sliding_window_view(self.height, relief.bottom.shape)
+        windows = windows[first[0] :: STRIDE, first[1] :: STRIDE]
+        # What is soft drapes over the things below, what is hard rests on the highest of them.
+        if item.soft:
+            return np.asarray(windows.sum(axis=(2, 3)) / relief.bottom.size)
+        return np.maximum((windows - relief.bottom).max(axis=(2, 3)), 0)
+
+    def _fill(self, item: Item, relief: Relief, place: tuple[int, int], floor: float) -> None:
+        """Raise the height under an item."""
+        rows, cols = relief.bottom.shape
+        window = self.height[place[0] : place[0] + rows, place[1] : place[1] + cols]
+        top = (window if item.soft else floor) + relief.top + GAP_MM
+        # Soft things are squeezed where there is little room over something high.
+        np.maximum(window, np.minimum(top, 2 * self.half[2]), out=window)

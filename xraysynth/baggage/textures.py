@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from xraysynth.randomness import stream
 
-CELLS = 512
-CELL_MM = 1.25
-"""A table repeats every 640 mm, farther than any item reaches."""
-N_VARIANTS = 4
+CELLS = 256
+CELL_MM = 1.5
+"""A table repeats every 384 mm, farther than clothes reach."""
+N_VARIANTS = 3
 Table = Float[np.ndarray, "row col"]
 
 
