@@ -12,48 +12,24 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from xraysynth.baggage import SimulationConfig, apply_scan, draw_scan
-from xraysynth.baggage.catalogue import Item, build, kinds
+from xraysynth.baggage.alone import expose_alone
+from xraysynth.baggage.catalogue import BUILDERS, build, kinds
 from xraysynth.randomness import stream
 from xraysynth.scanner.colour import pseudo_colour
-from xraysynth.scanner.detector import expose, transmission
-from xraysynth.scanner.projection import View, extent
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 PAGES = {"threat": "gallery.png", "clutter": "gallery_clutter.png", "bag": "gallery_bags.png"}
 COLUMNS = 3
 SIZE_PX, CAPTION_PX, GAP_PX = 256, 22, 8
-SOURCE_MM = 900.0
 SEED, TRIES = 3, 4000
 CLEARLY = 0.5
 """Visibility from which an item is worth showing in a bag."""
 
 
-def transmission_alone(item: Item, size_px: int = SIZE_PX) -> np.ndarray:
-    """Return low and high transmission (2, H, W) of an item in the middle of the empty tunnel."""
-    low, high = extent(item.parts)
-    view = View(size_px=size_px, field_mm=float(1.15 * (high - low)[:2].max()), source_mm=SOURCE_MM)
-    shift = (low + high) / 2
-    names = sorted({part.material for part in item.parts} - {"air"})
-    thickness_mm = {name: np.zeros((size_px, size_px), np.float32) for name in (*names, "air")}
-    for part in item.parts:
-        x, y, z = (float(place - middle) for place, middle in zip(part.at, shift, strict=True))
-        moved = type(part)(
-            shape=part.shape, material=part.material, at=(x, y, z), rotation=part.rotation
-        )
-        window = view.window(moved.span())
-        if window is not None:
-            chord = view.chord(moved, window)
-            thickness_mm[part.material][window] += chord
-            if part.replaces is not None:
-                thickness_mm[part.replaces][window] -= chord
-    stack = np.array([np.maximum(thickness_mm[name], 0).ravel() for name in names])
-    clean = transmission(stack, names).reshape(2, size_px, size_px)
-    return expose(clean, view.pitch_mm, stream(SEED, "gallery noise", item.name))
-
-
 def alone(kind: str, number: int = 0) -> np.ndarray:
     """Return the picture of one example of a kind, alone."""
-    low, high = transmission_alone(build(kind, stream(SEED, "gallery", kind, number)))
+    item = build(kind, stream(SEED, "gallery", kind, number))
+    low, high = expose_alone(item, SIZE_PX, stream(SEED, "gallery noise", kind, number))
     return pseudo_colour(low, high)
 
 
@@ -67,7 +43,9 @@ def packed(kind: str, group: str) -> np.ndarray:
         bag_kinds=(kind,) if group == "bag" else tuple(kinds("bag")),
         clutter=(8, 16),
     )
-    for index in range(TRIES):
+    # Each kind looks through scans of its own.
+    first = TRIES * list(BUILDERS).index(kind)
+    for index in range(first, first + TRIES):
         draw = draw_scan(config, SEED, index)
         if group != "bag" and kind not in [placed.item.name for placed in draw.items]:
             continue

@@ -7,6 +7,7 @@ import numpy as np
 from xraysynth.baggage.items import (
     Item,
     Point,
+    blade,
     box,
     disc,
     hoop,
@@ -17,7 +18,6 @@ from xraysynth.baggage.items import (
     vary,
 )
 from xraysynth.baggage.outlines import moved, rounded
-from xraysynth.scanner.prism import Prism
 from xraysynth.scanner.projection import Part
 
 
@@ -30,28 +30,24 @@ def knife(rng: np.random.Generator) -> Item:
 
 def _fixed(rng: np.random.Generator) -> Item:
     """Return a knife of one piece: tapered blade, tang, handle with rivets, sometimes a guard."""
-    blade, wide = vary(rng, 145, 0.25), rng.uniform(24, 42)
+    long, wide = vary(rng, 145, 0.25), rng.uniform(24, 42)
     handle, thick = vary(rng, 115), rng.uniform(2.0, 3.6)
     grip = str(rng.choice(["polypropylene", "wood", "abs"]))
     tip = rng.uniform(0.55, 0.85)
     outline = np.array(
         [
             [0, -wide / 2],
-            [blade * tip, -wide / 2],
-            [blade * 0.93, -wide * 0.22],
-            [blade, wide * 0.1],
-            [blade * 0.9, wide * 0.36],
-            [blade * 0.7, wide / 2],
+            [long * tip, -wide / 2],
+            [long * 0.93, -wide * 0.22],
+            [long, wide * 0.1],
+            [long * 0.9, wide * 0.36],
+            [long * 0.7, wide / 2],
             [0, wide / 2],
         ]
     )
-    edge = 0.15 * thick
-    taper = -(thick / 2 - edge) / wide
-    middle = (thick / 2 + edge) / 2
-    steel = Prism((outline,), middle, (0.0, taper))
     bolster, start = wide * rng.choice([0.66, 0.7, 1.3]), -6.0
     parts = [
-        Part(shape=steel, material="steel"),
+        blade(outline, thick),
         box((6, float(bolster), 12), "steel", (start / 2, 0, 0)),
         plate([moved(rounded(handle, wide * 0.62, 9, 4), (start - handle / 2, 0))], 17, grip),
         box((handle * 0.94, wide * 0.34, thick), "steel", (start - handle * 0.48, 0, 0), grip),
@@ -62,13 +58,6 @@ def _fixed(rng: np.random.Generator) -> Item:
             rivet = (start - handle * x, 0.0, z)
             parts.append(disc(3.0, (16 - thick) / 2, "steel", rivet, grip))
     return Item(name="knife", class_name="knife", material="steel", parts=tuple(parts))
-
-
-def _blade(outline: np.ndarray, thick: float, wide: float) -> Part:
-    """Return a steel blade that tapers from its back (y < 0) to a thin edge."""
-    edge = 0.15 * thick
-    slope = -(thick / 2 - edge / 2) / wide
-    return Part(shape=Prism((outline,), (thick + edge) / 4, (0.0, slope)), material="steel")
 
 
 def _kitchen(rng: np.random.Generator) -> Item:
@@ -83,7 +72,7 @@ def _kitchen(rng: np.random.Generator) -> Item:
     handle, grip = vary(rng, 112, 0.08), str(rng.choice(["wood", "polypropylene"]))
     y = -wide * 0.5 + 13
     parts = [
-        _blade(np.array(shape) * [long, wide], thick, wide),
+        blade(np.array(shape) * [long, wide], thick),
         plate([moved(rounded(handle, 25, 9, 4), (-handle / 2, y))], 18, grip),
         box((handle * 0.92, 14, thick), "steel", (-handle * 0.46, y, 0), grip),
     ]
@@ -96,13 +85,11 @@ def _kitchen(rng: np.random.Generator) -> Item:
 
 def _folding(rng: np.random.Generator) -> Item:
     """Return a folding knife, open or half closed: blade, pivot, two liners, scales, clip."""
-    blade, wide, thick = vary(rng, 88), rng.uniform(19, 26), rng.uniform(2.2, 3.2)
-    handle, open_deg = blade * 1.25, float(rng.choice([0.0, 0.0, rng.uniform(40, 130)]))
+    long, wide, thick = vary(rng, 88), rng.uniform(19, 26), rng.uniform(2.2, 3.2)
+    handle, open_deg = long * 1.25, float(rng.choice([0.0, 0.0, rng.uniform(40, 130)]))
     shape = [[0, -0.45], [0.55, -0.5], [1, 0.05], [0.85, 0.36], [0.6, 0.5], [0.1, 0.5], [0, 0.3]]
     grip = str(rng.choice(["aluminium", "nylon", "wood"]))
-    parts = list(
-        turned([_blade(np.array(shape) * [blade, wide], thick, wide)], open_deg, (4, 0, 0))
-    )
+    parts = list(turned([blade(np.array(shape) * [long, wide], thick)], open_deg, (4, 0, 0)))
     outline = rounded(handle, wide * 1.05, wide * 0.4, 4)
     x = -handle / 2 + 2
     for side in (-1, 1):

@@ -13,13 +13,18 @@ from xraysynth.scanner.shapes import Ellipsoid
 def book(rng: np.random.Generator) -> Item:
     """Return a closed book."""
     wide, high, thick = rng.uniform(105, 170), rng.uniform(150, 230), rng.uniform(12, 40)
-    parts = (
-        box((wide, high, thick), "paper"),
-        box((wide * 0.98, high * 0.97, thick - 4), "cotton", (2, 0, 0), "paper")
-        if rng.random() < 0.3
-        else box((4, high, thick), "leather", (-wide / 2 - 2, 0, 0)),
-    )
-    return Item(name="book", class_name="organic", material="paper", parts=parts)
+    parts = [box((wide, high, thick), "paper")]
+    if rng.random() < 0.3:
+        # A ring binder: sheets between two covers, held by steel rings.
+        parts = [box((wide, high, 2.5), "pvc", (0, 0, side * thick / 2)) for side in (-1, 1)]
+        parts.append(box((wide * 0.9, high * 0.92, thick * 0.6), "paper", (wide * 0.04, 0, 0)))
+        for share in (-0.3, 0.0, 0.3):
+            ring = (-wide * 0.44, high * share, 0.0)
+            parts.append(hoop((9, 16, 4.5), 1.3, "steel", ring))
+        parts.append(box((9, high * 0.8, 1.2), "steel", (-wide / 2 + 6, 0, -thick / 2 + 3)))
+    else:
+        parts.append(box((4, high, thick), "leather", (-wide / 2 - 2, 0, 0)))
+    return Item(name="book", class_name="organic", material="paper", parts=tuple(parts))
 
 
 @register("wallet", "clutter")

@@ -204,7 +204,7 @@ def hair_dryer(rng: np.random.Generator) -> Item:
     long, radius = vary(rng, 175), vary(rng, 34)
     parts = [
         rod((long, radius), "abs"),
-        rod((long + 0.5, radius - 2.5), "air", (0, 0, 0), "abs"),
+        rod((long, radius - 2.5), "air", (0, 0, 0), "abs"),
         rod((38, 15), "steel", (-long * 0.25, 0, 0), "air"),
         rod((30, 9), "copper", (-long * 0.25, 0, 0), "steel"),
     ]

@@ -114,7 +114,7 @@ def carrying_handle(at: tuple[float, float], z: float) -> list[Part]:
     parts = [hoop((120, 22, 11), 5.0, "polypropylene", (*at, z))]
     for side in (-1, 1):
         parts.append(box((16, 14, 5), "abs", (at[0] + side * 66, at[1] + 9, z)))
-        parts.append(disc(2.2, 9, "steel", (at[0] + side * 66, at[1] + 9, z), "abs"))
+        parts.append(disc(2.2, 5, "steel", (at[0] + side * 66, at[1] + 9, z), "abs"))
     return parts
 
 

@@ -58,7 +58,7 @@ def shoe(rng: np.random.Generator) -> Item:
     parts = [
         plate([sole], 85, "rubber"),
         plate([upper], 80, "leather"),
-        plate([upper * 0.94 + [0, 2]], 74, "air", replaces="leather"),
+        plate([upper * 0.92], 74, "air", replaces="leather"),
         box((long * 0.35, 2.0, 14), "steel", (-long * 0.1, high * 0.39, 0), "rubber"),
     ]
     for index in range(4):

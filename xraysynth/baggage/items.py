@@ -124,9 +124,23 @@ def plate(
     replaces: str | None = None,
 ) -> Part:
     """Return an extruded outline; further loops are holes."""
+    # The box around a part is centred on it: tight only if its outline is.
+    x, y = (loops[0].min(axis=0) + loops[0].max(axis=0)) / 2
     return Part(
-        shape=Prism(tuple(loops), thickness / 2), material=material, at=at, replaces=replaces
+        shape=Prism(tuple(loop - [x, y] for loop in loops), thickness / 2),
+        material=material,
+        at=(float(at[0] + x), float(at[1] + y), at[2]),
+        replaces=replaces,
     )
+
+
+def blade(outline: np.ndarray, thick: float) -> Part:
+    """Return a steel blade that tapers from its back (lowest y) to a thin edge (highest y)."""
+    x, y = (outline.min(axis=0) + outline.max(axis=0)) / 2
+    edge = 0.15 * thick
+    slope = -(thick - edge) / 2 / float(np.ptp(outline[:, 1]))
+    shape = Prism((outline - [x, y],), (thick + edge) / 4, (0.0, slope))
+    return Part(shape=shape, material="steel", at=(float(x), float(y), 0.0))
 
 
 def rod(
