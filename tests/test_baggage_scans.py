@@ -123,9 +123,13 @@ def test_items_lie_inside_the_bag_without_intersecting() -> None:
         frame = draw.bag.parts[0].rotation
         boxes = [np.array([_box(part, frame) for part in item.parts]) for item in draw.items]
         half = np.array(draw.bag.parts[0].shape.bounds)
+        soft = [placed.item.soft for placed in draw.items]
         for number, box in enumerate(boxes):
             assert (np.abs(box) < half).all()
-            for other in boxes[:number]:
+            # Cloth drapes around what is hard: it has no box of its own.
+            for other in [box for n, box in enumerate(boxes[:number]) if not soft[n]] * (
+                not soft[number]
+            ):
                 apart = (box[:, None, 0] > other[None, :, 1] - 1e-3) | (
                     box[:, None, 1] < other[None, :, 0] + 1e-3
                 )

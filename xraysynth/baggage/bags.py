@@ -1,92 +1,221 @@
-"""Containers: hard case and soft bag."""
+"""Containers: hard case, soft trolley, backpack, handbag, tray; new, worn and dented."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Item, box, disc, plate, register, rod, waves
+from xraysynth.baggage.fittings import (
+    carrying_handle,
+    folds,
+    pulls,
+    rails,
+    screws,
+    wheels,
+)
+from xraysynth.baggage.items import (
+    Item,
+    Point,
+    box,
+    dented,
+    heap,
+    hoop,
+    plate,
+    register,
+    rod,
+    texture_of,
+)
 from xraysynth.baggage.outlines import moved, rounded
+from xraysynth.baggage.sheets import Outline, Skin, Wire
 from xraysynth.scanner.projection import Part
-from xraysynth.scanner.shapes import Cloth
 
 
-def shell(
-    size: tuple[float, float, float], radius: float, wall: float, material: str
-) -> list[Part]:
-    """Return a hollow container with rounded outline."""
-    wide, high, deep = size
-    return [
-        plate([rounded(wide, high, radius, 4)], deep, material),
-        plate(
-            [rounded(wide - 2 * wall, high - 2 * wall, radius, 4)],
-            deep - 2 * wall,
-            "air",
-            replaces=material,
-        ),
-    ]
-
-
-def band(
-    size: tuple[float, float], radius: float, cross: tuple[float, float], material: str, z: float
+def skin(
+    rng: np.random.Generator, outline: Outline, size: Point, material: str, texture: str
 ) -> Part:
-    """Return a frame of flat band, `cross` = (width, thickness), that follows the outline."""
-    loops = [
-        rounded(*size, radius, 4),
-        rounded(size[0] - 2 * cross[0], size[1] - 2 * cross[0], radius, 4),
-    ]
-    return plate(loops, cross[1], material, (0, 0, z))
+    """Return the skin of a bag; `size` = (depth, rounding, wall) in mm."""
+    deep, edge, wall = size
+    faces = (texture_of(rng, texture), texture_of(rng, texture))
+    shape = Skin(outline=outline, deep=deep, edge=min(edge, deep / 2), wall=wall, textures=faces)
+    return Part(shape=shape, material=material)
 
 
-def lining(rng: np.random.Generator, half: tuple[float, float, float], z: float) -> Part:
-    """Return the wrinkled cloth that lines a bag."""
-    return Part(shape=Cloth(half, waves(rng, 6, 9.0)), material="nylon", at=(0, 0, z))
-
-
-@register("hard_case", "bag")
-def hard_case(rng: np.random.Generator) -> Item:
-    """Return a rigid trolley case: plastic shell, aluminium rails, wheels, zip, handle."""
-    wide, high, deep = rng.uniform(430, 540), rng.uniform(310, 390), rng.uniform(170, 220)
-    material = str(rng.choice(["polycarbonate", "abs", "polypropylene"]))
-    parts = shell((wide, high, deep), rng.uniform(35, 60), rng.uniform(2.0, 3.0), material)
-    parts.append(
-        band((wide - 6, high - 6), 45, (rng.uniform(5, 8), rng.uniform(4, 9)), "aluminium", 0.0)
+def rim(outline: Outline, inset: float, radius: float, material: str, z: float) -> Part:
+    """Return a wire or piping that follows a bag's outline, `inset` mm inside it."""
+    inner = Outline(
+        half=(outline.half[0] - inset, outline.half[1] - inset),
+        radius=max(outline.radius - inset, radius),
+        radius_far=max(outline.radius_far - inset, radius) if outline.radius_far else 0.0,
+        taper=outline.taper,
+        dents=outline.dents,
     )
-    parts.append(lining(rng, (wide * 0.46, high * 0.46, 1.5), deep / 2 - 6))
-    gap = high * rng.uniform(0.16, 0.26)
-    for side in (-1, 1):
-        y = side * gap
-        # A rail is a channel: seen through its flat side it is one strip of a few millimetres.
-        parts.append(box((wide * 0.86, 24, 3.5), "aluminium", (0, y, -deep / 2 + 6), "air"))
-        corner = (wide / 2 + 14, side * high * 0.36, -deep / 2 + 20)
-        parts.append(disc(22, 18, "rubber", corner))
-        parts.append(disc(5, 20, "steel", corner, "rubber"))
-        parts.append(
-            box((16, 8, 5), "zinc", (rng.uniform(-0.4, 0.4) * wide, side * (high / 2 + 5), 0))
-        )
-    handle = [moved(rounded(26, 120, 10), (0, 0)), moved(rounded(14, 104, 7), (0, 0))]
-    parts.append(plate(handle, 14, "polypropylene", (-wide / 2 - 13, 0, 0)))
-    return Item(name="hard_case", class_name="bag", material=material, parts=tuple(parts))
+    return Part(shape=Wire(outline=inner, radius=radius), material=material, at=(0, 0, z))
 
 
-@register("soft_bag", "bag")
+def _bag(name: str, material: str, parts: list[Part]) -> Item:
+    """Return a bag; its skin comes first, so that packing knows its inside."""
+    return Item(name=name, class_name="bag", material=material, parts=tuple(parts))
+
+
+@register("hard_case", "bag", weight=2.0)
+def hard_case(rng: np.random.Generator) -> Item:
+    """Return a rigid trolley case: plastic shell, frame, rails, four wheels, zip, lining."""
+    wide, high, deep = rng.uniform(460, 580), rng.uniform(320, 400), rng.uniform(190, 240)
+    material = str(rng.choice(["polycarbonate", "abs", "polypropylene"]))
+    outline = Outline(
+        half=(wide / 2, high / 2),
+        radius=float(rng.uniform(40, 75)),
+        dents=dented(rng, 3.0, (wide, high)) if rng.random() < 0.4 else (),
+    )
+    wall = rng.uniform(1.6, 2.6)
+    parts = [skin(rng, outline, (deep, rng.uniform(30, 60), wall), material, "panel")]
+    if rng.random() < 0.4:
+        # Without a zip, two aluminium profiles close on each other.
+        cross = (rng.uniform(2.0, 3.0), rng.uniform(5, 11))
+        parts += [rim(outline, inset, cross[0], "aluminium", 0.0) for inset in (4.0, cross[1] + 4)]
+    else:
+        parts.append(rim(outline, 3.0, 2.4, "nylon", 0.0))
+        parts.append(rim(outline, 3.0, 0.7, "steel", 6.0))
+    parts.append(rim(outline, rng.uniform(9, 16), rng.uniform(0.6, 1.1), "steel", -deep / 4))
+    parts += folds(rng, (wide, high), deep)
+    parts += rails(rng, (wide, high, deep), bool(rng.random() < 0.55))
+    parts += wheels(rng, (wide, high, deep), 4)
+    parts += screws(rng, (wide, high, deep), int(rng.integers(12, 30)))
+    parts += pulls(rng, outline, int(rng.integers(2, 5)))
+    parts += carrying_handle((0, -high / 2 - 9), 0.0)
+    return _bag("hard_case", material, parts)
+
+
+@register("soft_bag", "bag", weight=2.0)
 def soft_bag(rng: np.random.Generator) -> Item:
-    """Return a nylon bag: two wire frames, padding, zip with pulls, carrying handle."""
-    wide, high, deep = rng.uniform(400, 520), rng.uniform(300, 390), rng.uniform(160, 220)
-    radius = rng.uniform(40, 90)
-    parts = shell((wide, high, deep), radius, rng.uniform(0.8, 1.4), "nylon")
-    for z in (-0.36, 0.36):
-        size = (wide - rng.uniform(6, 26), high - rng.uniform(6, 26))
-        parts.append(
-            band(size, radius, (rng.uniform(4.5, 6), rng.uniform(0.8, 1.6)), "steel", z * deep)
+    """Return a nylon trolley: wire frames, piping, pockets, zips with pulls, rails, two wheels."""
+    wide, high, deep = rng.uniform(430, 540), rng.uniform(310, 390), rng.uniform(180, 230)
+    outline = Outline(
+        half=(wide / 2, high / 2),
+        radius=float(rng.uniform(25, 70)),
+        dents=dented(rng, 12.0, (wide, high)),
+    )
+    parts = [
+        skin(
+            rng,
+            outline,
+            (deep, rng.uniform(25, 70), rng.uniform(0.9, 1.6)),
+            "coated_nylon",
+            "nylon",
         )
-    parts.append(band((wide - 2, high - 2), radius, (5, 4), "nylon", 0.0))
-    parts.append(box((wide * 0.8, high * 0.7, 2.5), "polyethylene", (0, 0, -deep / 2 + 4), "air"))
-    parts.append(lining(rng, (wide * 0.48, high * 0.48, 2.0), deep / 2 - 6))
-    for _ in range(int(rng.integers(2, 5))):
-        angle = rng.uniform(0, 2 * np.pi)
-        at = (0.5 * wide * np.cos(angle), 0.5 * high * np.sin(angle), rng.uniform(-20, 20))
-        parts.append(rod((22, 3.2), "zinc", at, yaw_deg=float(rng.uniform(0, 180))))
-    reach, loop = rng.uniform(120, 170), rng.uniform(40, 60)
-    handle = [rounded(reach, loop * 2, loop), rounded(reach - 24, loop * 2 - 24, loop)]
-    parts.append(plate(handle, 8, "nylon", (0, -high / 2 - loop * 0.3, 0)))
-    return Item(name="soft_bag", class_name="bag", material="nylon", parts=tuple(parts))
+    ]
+    for z in (-0.38, 0.38):
+        inset, radius = rng.uniform(5, 14), rng.uniform(0.7, 1.3)
+        parts.append(rim(outline, inset, radius, "steel", z * deep))
+        parts.append(rim(outline, inset - 3.5, 2.2, "pvc", z * deep))
+    parts += folds(rng, (wide, high), deep)
+    # A pocket in front, closed by a zip of its own.
+    pocket = (wide * rng.uniform(0.5, 0.8), high * rng.uniform(0.5, 0.8), 30.0)
+    shift = (wide * rng.uniform(-0.08, 0.08), high * rng.uniform(-0.06, 0.06), deep / 2 - 4)
+    parts.append(hoop(pocket, 1.8, "nylon", shift))
+    if rng.random() < 0.8:
+        parts += rails(rng, (wide, high, deep), bool(rng.random() < 0.5))
+        parts += wheels(rng, (wide, high, deep), 2)
+        parts += screws(rng, (wide, high, deep), int(rng.integers(8, 22)))
+    else:
+        parts.append(
+            heap(rng, (wide * 0.9, high * 0.85, 4), "polyethylene", "panel", (0, 0, -deep / 2 + 5))
+        )
+    parts += pulls(rng, outline, int(rng.integers(3, 7)))
+    parts += carrying_handle((0, -high / 2 - 12), 0.0)
+    return _bag("soft_bag", "coated_nylon", parts)
+
+
+@register("backpack", "bag", weight=1.5)
+def backpack(rng: np.random.Generator) -> Item:
+    """Return a backpack: arched top, padded back, shoulder straps with buckles, front pocket."""
+    wide, high, deep = rng.uniform(320, 380), rng.uniform(430, 500), rng.uniform(160, 210)
+    outline = Outline(
+        half=(wide / 2, high / 2),
+        radius=float(rng.uniform(0.32, 0.46) * wide),
+        radius_far=float(rng.uniform(30, 60)),
+        taper=float(-rng.uniform(0.0, 0.12)),
+        dents=dented(rng, 9.0, (wide, high)),
+    )
+    parts = [
+        skin(
+            rng,
+            outline,
+            (deep, rng.uniform(40, 75), rng.uniform(0.8, 1.4)),
+            "coated_nylon",
+            "nylon",
+        )
+    ]
+    parts += [
+        rim(outline, 6.0 + 9 * index, 1.7, "nylon", z * deep)
+        for index, z in enumerate((-0.3, 0.1, 0.35))
+    ]
+    parts += folds(rng, (wide, high), deep)
+    back = (wide * 0.8, high * 0.85, 9.0)
+    parts.append(heap(rng, back, "cotton", "crumbs", (0, 0, -deep / 2 + 6)))
+    parts.append(hoop((wide * 0.72, high * 0.42, 45), 2.0, "nylon", (0, high * 0.2, deep / 2 - 3)))
+    for side in (-1, 1):
+        strap = (side * wide * rng.uniform(0.2, 0.34), high * rng.uniform(-0.1, 0.1), -deep / 2 - 6)
+        parts.append(heap(rng, (62, high * rng.uniform(0.75, 1.0), 12), "cotton", "crumbs", strap))
+        parts.append(
+            box((22, high * 0.5, 1.6), "nylon", (strap[0] + side * 14, high * 0.3, strap[2]))
+        )
+        buckle = (strap[0] + side * 12, high * rng.uniform(0.1, 0.4), strap[2] - 4)
+        parts.append(hoop((26, 20, 4), 2.2, str(rng.choice(["zinc", "abs", "abs"])), buckle))
+    parts.append(hoop((70, 50, 25), 4.0, "nylon", (0, -high / 2 - 8, -deep / 4)))
+    parts += pulls(rng, outline, int(rng.integers(4, 9)))
+    return _bag("backpack", "coated_nylon", parts)
+
+
+@register("handbag", "bag", weight=0.7)
+def handbag(rng: np.random.Generator) -> Item:
+    """Return a leather handbag: narrow top, metal-framed clasp, rings, two carrying loops."""
+    wide, high, deep = rng.uniform(370, 440), rng.uniform(290, 330), rng.uniform(120, 165)
+    leather = str(rng.choice(["leather", "leather", "pvc"]))
+    outline = Outline(
+        half=(wide / 2, high / 2),
+        radius=float(rng.uniform(25, 60)),
+        radius_far=float(rng.uniform(50, 90)),
+        taper=float(-rng.uniform(0.05, 0.16)),
+        dents=dented(rng, 8.0, (wide, high)),
+    )
+    parts = [
+        skin(rng, outline, (deep, rng.uniform(30, 55), rng.uniform(1.2, 1.8)), leather, "nylon")
+    ]
+    parts.append(rim(outline, 4.0, 2.0, leather, 0.25 * deep))
+    top = -high / 2
+    parts.append(box((wide * 0.72, 7, 3), "brass", (0, top + 12, 0)))
+    parts.append(box((26, 14, 5), "zinc", (0, top + 16, 8)))
+    parts += folds(rng, (wide * 0.9, high * 0.9), deep)
+    # The loops stand upright or lie folded over the faces.
+    reach, upright = rng.uniform(90, 130), rng.random() < 0.4
+    y = top - 0.3 * reach if upright else top + 0.55 * reach
+    for z in (-1, 1):
+        loop = (wide * rng.uniform(0.4, 0.5), reach, 50.0)
+        tilt = (float(rng.normal(0, 4)), 0.0, 0.0)
+        parts.append(hoop(loop, 4.5, leather, (0, y, z * (deep / 2 + 6)), tilt))
+        for side in (-1, 1):
+            ring = (side * loop[0] / 2, top + 30, z * (deep / 2 + 6))
+            parts.append(hoop((22, 22, 11), 1.8, "zinc", ring))
+    for side in (-1, 1):
+        for y in (-0.3, 0.4):
+            parts.append(rod((4, 4), "brass", (side * wide * 0.42, y * high, deep * 0.3)))
+    parts += pulls(rng, outline, int(rng.integers(1, 4)))
+    return _bag("handbag", leather, parts)
+
+
+@register("tray", "bag", weight=0.4)
+def tray(rng: np.random.Generator) -> Item:
+    """Return the open tub of a checkpoint: ribbed floor, thick rim, grips, a foam mat or none."""
+    wide, high, deep = rng.uniform(500, 580), rng.uniform(360, 410), rng.uniform(150, 180)
+    outline = Outline(half=(wide / 2, high / 2), radius=float(rng.uniform(35, 60)))
+    parts = [skin(rng, outline, (deep, 26.0, 1.4), "polypropylene", "panel")]
+    parts.append(rim(outline, -5.0, 4.0, "polypropylene", deep / 2 - 6))
+    parts.append(rim(outline, 12.0, 2.0, "polypropylene", -deep / 2 + 4))
+    for index in range(int(rng.integers(4, 8))):
+        x = wide * (index * 0.12 - 0.36)
+        parts.append(box((4, high * 0.84, 3), "polypropylene", (x, 0, -deep / 2 + 4)))
+    for side in (-1, 1):
+        grip = [rounded(22, 130, 10), rounded(10, 112, 5)]
+        at = (side * (wide / 2 + 14), 0.0, deep / 2 - 8)
+        parts.append(plate([moved(loop, (0, 0)) for loop in grip], 6, "polypropylene", at))
+    return _bag("tray", "polypropylene", parts)

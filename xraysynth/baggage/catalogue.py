@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
-from xraysynth.baggage import arms, bags, clutter, hazards, tools
-from xraysynth.baggage.items import BUILDERS, Item, build, kinds
+from xraysynth.baggage import (
+    arms,
+    bags,
+    belongings,
+    electronics,
+    firearms,
+    food,
+    garments,
+    hazards,
+    metalware,
+    toiletries,
+    tools,
+)
+from xraysynth.baggage.items import BUILDERS, Item, build, kinds, weight
 
-__all__ = ["BUILDERS", "Item", "arms", "bags", "build", "clutter", "hazards", "kinds", "tools"]
+__all__ = [
+    "BUILDERS",
+    "Item",
+    "arms",
+    "bags",
+    "belongings",
+    "build",
+    "electronics",
+    "firearms",
+    "food",
+    "garments",
+    "hazards",
+    "kinds",
+    "metalware",
+    "toiletries",
+    "tools",
+    "weight",
+]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xraysynth.baggage.catalogue import Item, build
+from xraysynth.baggage.catalogue import Item, build, weight
 from xraysynth.baggage.config import ANY_PALETTE, SimulationConfig
 from xraysynth.baggage.density import dense
 from xraysynth.baggage.framing import cut, frame
@@ -16,8 +16,6 @@ from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanner.colour import palettes
 from xraysynth.scanner.projection import View, turn
 
-COMMON = {"clothes": 4.0, "book": 1.5, "bottle": 1.5, "cosmetics": 1.5}
-"""How much likelier some harmless items are than the others."""
 LEVEL_DEG = 6.0
 """Spread (standard deviation) of a bag about the direction that it lies in."""
 DIRECTIONS = {"along": 0.45, "across": 0.35, "askew": 0.2}
@@ -185,7 +183,7 @@ def _clutter(config: SimulationConfig, count: int, rng: np.random.Generator) -> 
     """Return harmless items, the largest first: small ones then fill the gaps."""
     if not count:
         return []
-    weights = np.array([COMMON.get(kind, 1.0) for kind in config.clutter_kinds])
+    weights = np.array([weight(kind) for kind in config.clutter_kinds])
     chosen = rng.choice(len(weights), count, p=weights / weights.sum())
     items = [build(config.clutter_kinds[int(index)], rng) for index in chosen]
     return sorted(items, key=_volume, reverse=True)

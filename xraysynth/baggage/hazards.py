@@ -70,7 +70,7 @@ def lighter(rng: np.random.Generator) -> Item:
     fill = rng.uniform(0.35, 0.65)
     y = high / 2 - tank / 2
     level = (0.0, y + tank * (1 - fill) / 2 - 1, 0.0)
-    top = (0.0, -high / 2 + hood / 2 + 4, 0.0)
+    top = (0.0, -high / 2 + hood / 2 + 4.6, 0.0)
     parts = (
         plate([rounded(wide, tank, 4, 4)], thick, "abs", (0, y, 0)),
         box((wide - 3.5, tank - 3.5, thick - 3.5), "air", (0, y, 0), "abs"),

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from xraysynth.baggage.sheets import Fabric, Outline, Texture, Wire
+from xraysynth.baggage.textures import CELLS, N_VARIANTS
 from xraysynth.errors import InputError
 from xraysynth.scanner.prism import Prism
 from xraysynth.scanner.projection import Part, turn
@@ -25,6 +27,8 @@ class Item:
     material: str
     """The material that it mainly consists of."""
     parts: tuple[Part, ...]
+    soft: bool = False
+    """Whether it drapes over what it lies on, as cloth does."""
 
     @cached_property
     def solids(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,17 +59,29 @@ Point = tuple[float, float, float]
 Builder = Callable[[np.random.Generator], Item]
 BUILDERS: dict[str, Builder] = {}
 GROUPS: dict[str, str] = {}
+WEIGHTS: dict[str, float] = {}
 
 
-def register(name: str, group: str) -> Callable[[Builder], Builder]:
-    """Add a builder to the list under a name; `group` is "threat", "clutter" or "bag"."""
+def register(name: str, group: str, weight: float = 1.0) -> Callable[[Builder], Builder]:
+    """Add a builder to the list under a name.
+
+    `group` is "threat", "clutter" or "bag"; `weight` how much commoner the kind is than others.
+    """
 
     def add(builder: Builder) -> Builder:
         BUILDERS[name] = builder
         GROUPS[name] = group
+        WEIGHTS[name] = weight
         return builder
 
     return add
+
+
+def weight(name: str) -> float:
+    """Return how common a kind of item is: its chance in proportion to the other kinds'."""
+    if name not in WEIGHTS:
+        raise InputError(f"{name!r} is not an item; want one of {', '.join(WEIGHTS)}.")
+    return WEIGHTS[name]
 
 
 def kinds(group: str) -> list[str]:
@@ -108,9 +124,23 @@ def plate(
     replaces: str | None = None,
 ) -> Part:
     """Return an extruded outline; further loops are holes."""
+    # The box around a part is centred on it: tight only if its outline is.
+    x, y = (loops[0].min(axis=0) + loops[0].max(axis=0)) / 2
     return Part(
-        shape=Prism(tuple(loops), thickness / 2), material=material, at=at, replaces=replaces
+        shape=Prism(tuple(loop - [x, y] for loop in loops), thickness / 2),
+        material=material,
+        at=(float(at[0] + x), float(at[1] + y), at[2]),
+        replaces=replaces,
     )
+
+
+def blade(outline: np.ndarray, thick: float) -> Part:
+    """Return a steel blade that tapers from its back (lowest y) to a thin edge (highest y)."""
+    x, y = (outline.min(axis=0) + outline.max(axis=0)) / 2
+    edge = 0.15 * thick
+    slope = -(thick - edge) / 2 / float(np.ptp(outline[:, 1]))
+    shape = Prism((outline - [x, y],), (thick + edge) / 4, (0.0, slope))
+    return Part(shape=shape, material="steel", at=(float(x), float(y), 0.0))
 
 
 def rod(
@@ -146,11 +176,57 @@ def vary(rng: np.random.Generator, value: float, share: float = 0.12) -> float:
     return float(value * rng.uniform(1 - share, 1 + share))
 
 
-def waves(rng: np.random.Generator, count: int, cycles: float) -> np.ndarray:
-    """Return waves for `Cloth`: cycles along x and y, phase, weight."""
-    turns, phase = rng.normal(0, cycles, (count, 2)), rng.uniform(0, 2 * np.pi, (count, 1))
-    weight = rng.uniform(0.15, 0.45, (count, 1)) * np.sqrt(8 / count)
-    return np.concatenate([turns, phase, weight], axis=1)
+def texture_of(rng: np.random.Generator, name: str, scale: float = 1.0) -> Texture:
+    """Return a random piece of a texture."""
+    at = rng.uniform(0, CELLS, 2)
+    variant = int(rng.integers(N_VARIANTS))
+    return Texture(name=name, variant=variant, at=(float(at[0]), float(at[1])), scale=scale)
+
+
+def dented(
+    rng: np.random.Generator, depth_mm: float, size: tuple[float, float]
+) -> tuple[tuple[float, float, float], ...]:
+    """Return dents of an outline of the given sides, up to `depth_mm` deep."""
+    found = []
+    for cycles in rng.uniform(0.8, 2.6, 2):
+        depth, phase = float(rng.uniform(0.1, 0.5) * depth_mm), float(rng.uniform(0, 2 * np.pi))
+        found.append((depth, float(2 * np.pi * cycles / max(size)), phase))
+    return tuple(found)
+
+
+def heap(
+    rng: np.random.Generator, size: Point, material: str, texture: str, at: Point = (0, 0, 0)
+) -> Part:
+    """Return a soft heap of full sides `size`, its outline uneven."""
+    wide, high, thick = size
+    outline = Outline(
+        half=(wide / 2, high / 2),
+        radius=float(rng.uniform(0.15, 0.45) * min(wide, high)),
+        dents=dented(rng, 0.06 * min(wide, high), (wide, high)),
+    )
+    soft = texture_of(rng, texture, float(rng.uniform(0.8, 1.25)))
+    return Part(
+        shape=Fabric(outline=outline, thick=thick, texture=soft, edge=0.12 * min(wide, high)),
+        material=material,
+        at=at,
+    )
+
+
+def hoop(
+    size: tuple[float, float, float],
+    radius: float,
+    material: str,
+    at: Point = (0, 0, 0),
+    turn_deg: Point = (0, 0, 0),
+) -> Part:
+    """Return a wire of a radius bent along a rounded rectangle: `size` = (width, height, corner).
+
+    Width and height are those of the wire's middle line.
+    """
+    corner = min(size[2], size[0] / 2, size[1] / 2)
+    outline = Outline(half=(size[0] / 2, size[1] / 2), radius=corner)
+    wire = Wire(outline=outline, radius=radius)
+    return Part(shape=wire, material=material, at=at, rotation=turn(*turn_deg))
 
 
 def carried(parts: Sequence[Part], rotation: np.ndarray, at: np.ndarray) -> tuple[Part, ...]:

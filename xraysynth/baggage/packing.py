@@ -1,4 +1,7 @@
-"""Where items go: dropped into the bag one on another, so that they never intersect."""
+"""Where items go: dropped into the bag one on another, so that they never intersect.
+
+Soft items drape: each follows what lies below it, and is drawn at its mean height.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,19 @@ from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
 from xraysynth.baggage.items import Item
+from xraysynth.baggage.sheets import Skin
 from xraysynth.scanner.projection import Part
 
 CELL_MM = 12.0
 WALLS_MM = (14.0, 14.0, 10.0)
 """Kept free at every wall of the bag: shell, frame, rails and lining."""
-STEP = 2
-"""Places are tried at every second cell."""
-SPREAD_MM = 30.0
+FULL_MM = 1e4
+"""Height of cells outside the bag's outline."""
+STRIDE = 2
+EVEN_MM = 30.0
 """How much lower a place must be to be surely preferred."""
-OVER_CELLS = 1
-"""How many places the middle of an item may lie from what it is to cover."""
+OVER_CELLS = 1.0
+"""How far an item may lie from what it is to cover, beyond the nearest place."""
 GAP_MM = 1.0
 """Air between items that lie on each other."""
 
@@ -45,8 +50,7 @@ class Relief:
         first = np.floor((low[:, :2] + shift_mm) / CELL_MM).astype(int)
         last = np.floor((high[:, :2] + shift_mm) / CELL_MM).astype(int) + 1
         shape = tuple(last.max(axis=0)[::-1])
-        bottom = np.full(shape, np.inf, dtype=np.float32)
-        top = np.full(shape, -np.inf, dtype=np.float32)
+        bottom, top = np.full(shape, np.inf), np.full(shape, -np.inf)
         for number in range(len(low)):
             cells = (
                 slice(first[number, 1], last[number, 1]),
@@ -70,10 +74,14 @@ class Space:
 
     @classmethod
     def of_bag(cls, outer: Part) -> Space:
-        """Return the empty space inside a bag's outer solid."""
+        """Return the empty space inside a bag's outer solid; its rounded edges hold nothing."""
         half = np.array(outer.shape.bounds) - WALLS_MM
         cells = np.floor(2 * half[:2] / CELL_MM).astype(int)
-        height = np.zeros((cells[1], cells[0]), dtype=np.float32)
+        height = np.zeros((cells[1], cells[0]))
+        if isinstance(outer.shape, Skin):
+            x, y = ((np.arange(cells[k]) + 0.5) * CELL_MM - half[k] for k in range(2))
+            floor = outer.shape.floor_mm(x[None, :], y[:, None]) - WALLS_MM[2]
+            height = np.clip(floor, 0, FULL_MM)
         return cls(rotation=outer.rotation, half=half, height=height)
 
     def find(
@@ -83,12 +91,10 @@ class Space:
         rng: np.random.Generator,
         over: tuple[float, float] | None = None,
     ) -> Float[np.ndarray, 3] | None:
-        """Find a low place for a turned item and fill it.
+        """Find one of the lowest places for a turned item and fill it.
 
         Parameters
         ----------
-        item, rotation : what to lay, and how it is turned
-        rng : all chance comes from here
         over : x and y in mm from the bag's middle that the item's middle must lie over, about
 
         Returns
@@ -97,36 +103,44 @@ class Space:
         """
         shift_mm = rng.uniform(0, CELL_MM, 2)
         relief = Relief.of_item(item, self.rotation.T @ rotation, shift_mm)
-        rows, cols = relief.bottom.shape
-        room = np.array(self.height.shape) - [rows, cols]
         ceiling = 2 * self.half[2] * self.fill - relief.size[2]
+        room = np.array(self.height.shape) - relief.bottom.shape
         if room.min() < 0 or ceiling < 0:
             return None
-        windows = sliding_window_view(self.height, (rows, cols))[::STEP, ::STEP]
-        floors = np.maximum((windows - relief.bottom).max(axis=(2, 3)), 0)
-        floors = np.where(floors > ceiling, np.inf, floors)
+        # Every other place is enough: a cell is small, and which ones is left to chance.
+        first = np.minimum(rng.integers(0, STRIDE, 2), room)
+        floors = self._floors(item, relief, first)
         if over is not None:
-            floors = np.where(self._far_from(over, (rows, cols), floors.shape), np.inf, floors)
+            local = (self.rotation.T @ np.array([*over, 0.0]) + self.half)[1::-1] / CELL_MM
+            apart = first[:, None, None] + STRIDE * np.indices(floors.shape)
+            apart = apart + np.array(relief.bottom.shape)[:, None, None] / 2 - local[:, None, None]
+            apart = np.abs(apart).max(axis=0)
+            floors = np.where(apart <= apart.min() + OVER_CELLS, floors, np.inf)
         # A little lower is not worth crowding one corner.
-        row, col = np.unravel_index(
-            int(np.argmin(floors + rng.uniform(0, SPREAD_MM, floors.shape))), floors.shape
-        )
+        liked = np.where(floors > ceiling, np.inf, floors) + rng.uniform(0, EVEN_MM, floors.shape)
+        row, col = np.unravel_index(int(np.argmin(liked)), floors.shape)
         floor = float(floors[row, col])
-        row, col = STEP * row, STEP * col
         if floor > ceiling:
             return None
-        window = self.height[row : row + rows, col : col + cols]
-        np.maximum(window, floor + relief.top + GAP_MM, out=window)
+        row, col = first + STRIDE * np.array([row, col])
+        self._fill(item, relief, (int(row), int(col)), floor)
         corner = np.array([col * CELL_MM, row * CELL_MM, floor])
         corner[:2] += shift_mm
         return np.asarray(self.rotation @ (corner - self.half - relief.low))
 
-    def _far_from(
-        self, over: tuple[float, float], size: tuple[int, int], shape: tuple[int, ...]
-    ) -> np.ndarray:
-        """Return in which cells an item of `size` must not begin, if it is to lie over a point."""
-        local = (self.rotation.T @ np.array([*over, 0.0]) + self.half)[1::-1]
-        first = np.rint((local / CELL_MM - np.array(size) / 2) / STEP).astype(int)
-        nearest = np.clip(first, 0, np.array(shape) - 1)
-        apart = np.indices(shape) - nearest[:, None, None]
-        return np.asarray(np.abs(apart).max(axis=0) > OVER_CELLS)
+    def _floors(self, item: Item, relief: Relief, first: np.ndarray) -> np.ndarray:
+        """Return how high an item would lie at every other place from the first one on."""
+        windows = sliding_window_view(self.height, relief.bottom.shape)
+        windows = windows[first[0] :: STRIDE, first[1] :: STRIDE]
+        # What is soft drapes over the things below, what is hard rests on the highest of them.
+        if item.soft:
+            return np.asarray(windows.sum(axis=(2, 3)) / relief.bottom.size)
+        return np.maximum((windows - relief.bottom).max(axis=(2, 3)), 0)
+
+    def _fill(self, item: Item, relief: Relief, place: tuple[int, int], floor: float) -> None:
+        """Raise the height under an item."""
+        rows, cols = relief.bottom.shape
+        window = self.height[place[0] : place[0] + rows, place[1] : place[1] + cols]
+        top = (window if item.soft else floor) + relief.top + GAP_MM
+        # Soft things are squeezed where there is little room over something high.
+        np.maximum(window, np.minimum(top, 2 * self.half[2]), out=window)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Item, box, disc, plate, register, rod, turned, vary
-from xraysynth.baggage.outlines import circle, moved, rounded, strip
+from xraysynth.baggage.items import Item, box, disc, hoop, plate, register, rod, turned, vary
+from xraysynth.baggage.outlines import moved, rounded, strip
 from xraysynth.scanner.projection import Part
 
 
@@ -77,13 +77,18 @@ def _scissor_half(
             [-back * 0.5, -1.15 * side * wide],
         ]
     )
-    loop_at = (-back * 0.72, -side * wide * 1.15)
-    loop = moved(circle(back * 0.30, 18, wide * 1.0), loop_at)
-    hole = moved(circle(back * 0.30 - 6.5, 14, wide * 1.0 - 6.5), loop_at)
+    loop = (back * 0.56, wide * 1.55, wide * 0.75)
+    loop_at = (-back * 0.72, -side * wide * 1.2, z)
+    wire = (3.6, "abs") if plastic else (2.6, "steel")
     return [
         plate([tip], thick, "steel", (0, 0, z)),
         plate([shank], thick, "steel", (0, 0, z)),
-        plate([loop, hole], 10 if plastic else 5, "abs" if plastic else "steel", (0, 0, z)),
+        hoop(loop, *wire, loop_at),
+        plate([shank * [0.9, 1.0]], 5, "abs", (-back * 0.08, 0, z + side * (thick / 2 + 2.5)))
+        if plastic
+        else disc(
+            2.2, 1.0, "steel", (-back * 0.2, -side * wide * 0.6, z + side * (thick / 2 + 0.5))
+        ),
     ]
 
 

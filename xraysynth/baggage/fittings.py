@@ -1,0 +1,131 @@
+"""What bags are fitted with: rails, wheels, screws, zip pulls, handles, lining; also worn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xraysynth.baggage.items import Point, box, disc, heap, hoop, rod, vary
+from xraysynth.baggage.sheets import Outline
+from xraysynth.scanner.projection import Part
+
+
+def rails(rng: np.random.Generator, size: Point, steel: bool) -> list[Part]:
+    """Return the two tubes of a telescopic handle along x, its grip and its cross piece."""
+    wide, high, deep = size
+    gap, z = high * rng.uniform(0.13, 0.24), -deep / 2 + 9
+    metal, wall = ("steel", 0.55) if steel else ("aluminium", rng.uniform(0.9, 1.6))
+    across, long = vary(rng, 23), wide * rng.uniform(0.7, 0.92)
+    start = wide * 0.46 - long / 2
+    bent = float(rng.normal(0, 0.5)) if rng.random() < 0.3 else 0.0
+    parts: list[Part] = []
+    for side in (-1, 1):
+        at, lean = (start, side * gap, z), (bent * side, 0.0, 0.0)
+        parts.append(box((long, across, 12), metal, at, turn_deg=lean))
+        parts.append(box((long, across - 2 * wall, 12 - 2 * wall), "air", at, metal, lean))
+        inner = (long * rng.uniform(0.6, 0.95), across - 2 * wall - 2, 8.5)
+        parts.append(box(inner, "aluminium", at, "air", lean))
+        parts.append(box((inner[0], inner[1] - 2, 6.5), "air", at, "aluminium", lean))
+        for end in (-0.5, 0.5):
+            at = (start + end * (long - 16), side * gap, z)
+            parts.append(box((16, across + 7, 15), "abs", (at[0], at[1], z + 14)))
+            parts.append(rod((9, 1.8), "steel", (at[0], at[1] + 5, z + 13), "abs", 90))
+    grip = (-wide / 2 - 7, 0.0, z)
+    parts.append(box((16, 2 * gap + across, 18), "abs", grip))
+    parts.append(box((9, 26, 9), "steel", grip, "abs"))
+    return parts
+
+
+def wheels(rng: np.random.Generator, size: Point, count: int) -> list[Part]:
+    """Return two or four wheels with steel axles at the end of a case; one may be lost."""
+    wide, high, deep = size
+    radius, twin = rng.uniform(20, 26), count == 4
+    heights = (-deep / 2 + 24, deep / 2 - 24) if twin else (-deep / 2 + 18,)
+    flat = bool(rng.random() < 0.5)
+    parts: list[Part] = []
+    for side in (-1, 1):
+        for z in heights:
+            if rng.random() < 0.04:
+                continue
+            at = (wide / 2 + radius * 0.75, side * high * vary(rng, 0.38, 0.05), z)
+            parts.append(box((radius * 1.1, 34, 26), "abs", (at[0] - radius, at[1], z)))
+            parts.append(rod((3.5, 4.5), "steel", (at[0] - radius, at[1], z), "abs"))
+            parts += _wheel(at, radius * (0.85 if twin else 1.15), flat)
+    return parts
+
+
+def _wheel(at: Point, radius: float, flat: bool) -> list[Part]:
+    """Return one wheel seen from its side, or a pair of wheels seen along the axle's middle."""
+    x, y, z = at
+    if flat:
+        return [
+            disc(radius, 15, "rubber", at),
+            disc(radius * 0.72, 15, "abs", at, "rubber"),
+            disc(radius * 0.3, 15, "steel", at, "abs"),
+            disc(radius * 0.16, 15, "air", at, "steel"),
+        ]
+    pair = [rod((34, 3.2), "steel", (x, y, z), None, 90)]
+    for side in (-1, 1):
+        tread = (x, y + side * 10.0, z)
+        pair.append(rod((11, radius), "rubber", tread, None, 90))
+        pair.append(rod((11, radius * 0.7), "abs", tread, "rubber", 90))
+        pair.append(rod((11, 3.2), "air", tread, "abs", 90))
+    return pair
+
+
+def screws(rng: np.random.Generator, size: Point, count: int) -> list[Part]:
+    """Return screws and rivets of the frame, along the sides and the rails; some are missing."""
+    wide, high, deep = size
+    parts: list[Part] = []
+    for number in range(count):
+        if rng.random() < 0.1:
+            continue
+        x = wide * rng.uniform(-0.45, 0.45)
+        y = high * float(rng.choice([-0.44, 0.44, *rng.uniform(-0.44, 0.44, 2)]))
+        at = (x, y, -deep / 2 + 4.0)
+        if number % 3:
+            parts.append(disc(rng.uniform(1.8, 3.4), rng.uniform(3, 6), "steel", at))
+        else:
+            length = (rng.uniform(9, 16), rng.uniform(1.3, 2.0))
+            parts.append(rod(length, "steel", at, None, float(90 * rng.integers(2))))
+    return parts
+
+
+def pulls(rng: np.random.Generator, outline: Outline, count: int) -> list[Part]:
+    """Return zip sliders with hanging pulls, near the outline."""
+    wide, high = outline.half
+    parts: list[Part] = []
+    for _ in range(count):
+        angle, share = rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.0)
+        x, y = share * wide * np.cos(angle), share * high * np.sin(angle)
+        z, yaw = float(rng.uniform(-12, 12)), float(rng.uniform(0, 360))
+        c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+        long = rng.uniform(16, 30)
+        parts.append(box((11, 8, 5), "zinc", (x, y, z), turn_deg=(yaw, 0, 0)))
+        middle = (x + c * (6 + long / 2), y + s * (6 + long / 2), z)
+        if rng.random() < 0.5:
+            parts.append(hoop((long, 7, 3.5), 1.1, "zinc", middle, (yaw, 0, 0)))
+        else:
+            parts.append(box((long, 6, 1.8), "zinc", middle, turn_deg=(yaw, 0, 0)))
+    return parts
+
+
+def carrying_handle(at: tuple[float, float], z: float) -> list[Part]:
+    """Return a handle on a side along x, with the two plates that hold it."""
+    parts = [hoop((120, 22, 11), 5.0, "polypropylene", (*at, z))]
+    for side in (-1, 1):
+        parts.append(box((16, 14, 5), "abs", (at[0] + side * 66, at[1] + 9, z)))
+        parts.append(disc(2.2, 5, "steel", (at[0] + side * 66, at[1] + 9, z), "abs"))
+    return parts
+
+
+def folds(rng: np.random.Generator, size: tuple[float, float], deep: float) -> list[Part]:
+    """Return the wrinkled lining, and straps or a net that hold clothes down."""
+    wide, high = size
+    lining = (wide * rng.uniform(0.8, 0.97), high * rng.uniform(0.8, 0.97), rng.uniform(1.2, 2.4))
+    parts = [heap(rng, lining, "nylon", "nylon", (0, 0, deep / 2 - 6))]
+    for side in (-1, 1):
+        if rng.random() < 0.6:
+            strap = (wide * 0.7, rng.uniform(18, 30), 1.2)
+            at = (0.0, side * high * rng.uniform(0.05, 0.25), deep / 2 - 9)
+            parts.append(box(strap, "nylon", at, turn_deg=(side * float(rng.uniform(0, 25)), 0, 0)))
+    return parts
