@@ -91,18 +91,18 @@ def test_the_same_seed_writes_the_same_bytes_whatever_the_workers(
     assert files[0] == files[1]
 
 
-def test_another_palette_shows_in_colours_and_not_in_the_spectrum_of_halves(
+def test_empty_bags_are_farther_from_the_stand_in_than_bags_alike(
     stand_in: Path, tmp_path: Path
 ) -> None:
-    simulate(SimulationConfig(size_px=SIZE, noise=False), COUNT, 8, tmp_path / "same.h5")
-    with open_scans(tmp_path / "same.h5") as file:
-        assert file["images"].shape == (COUNT, SIZE, SIZE, 3)
-    same = run(stand_in, tmp_path / "same.json", simulated=tmp_path / "same.h5")
-    sparse = run(
-        stand_in, tmp_path / "sparse.json", simulation={"threats": [0, 0], "clutter": [0, 0]}
+    simulate(SimulationConfig(size_px=SIZE), COUNT, 8, tmp_path / "alike.h5")
+    empty_bags = SimulationConfig(size_px=SIZE, threats=(0, 0), clutter=(0, 0))
+    simulate(empty_bags, COUNT, 8, tmp_path / "empty.h5")
+    alike, empty = (
+        run(stand_in, tmp_path / f"{name}.json", simulated=tmp_path / f"{name}.h5")["measures"]
+        for name in ("alike", "empty")
     )
-    measure = "transmission histogram (W1)"
-    assert sparse["measures"][measure]["ratio"] > 2 * (same["measures"][measure]["ratio"] or 1)
+    for measure in ("transmission histogram (W1)", "colour histogram (JS, bit)"):
+        assert empty[measure]["made"]["mean"] > 1.5 * alike[measure]["made"]["mean"]
 
 
 def test_raw_pairs_are_compared_by_what_the_channels_saw(tmp_path: Path) -> None:
