@@ -76,14 +76,15 @@ def dual_scans(count: int, size_px: tuple[int, int], seed: int = 0) -> np.ndarra
     ("transmission", "value"),
     [
         pytest.param(1.0, 1.0, id="air"),
-        pytest.param(math.exp(-5.5451774), 0.0, id="half-way"),  # ln(65535) / 2
+        pytest.param(math.exp(-0.25), 0.636588, id="soft"),  # 1 - 2 ln(2) / 3.814658
+        pytest.param(math.exp(-1.0), 0.156190, id="one"),  # 1 - 2 ln(5) / ln(1 + 11.0903 / 0.25)
         pytest.param(1 / 65535, -1.0, id="one-step"),
         pytest.param(0.0, -1.0, id="nothing"),
     ],
 )
 def test_line_integrals_by_hand(transmission: float, value: float) -> None:
     pixel = np.array(round(transmission * 65535), np.uint16).reshape(1, 1, 1, 1)
-    assert to_values(pixel, "line_integral").item() == pytest.approx(value, abs=2e-4)
+    assert to_values(pixel, "line_integral").item() == pytest.approx(value, abs=2e-5)
 
 
 @pytest.mark.parametrize("value_map", ["linear", "line_integral"])
@@ -119,9 +120,8 @@ def test_coarser_scans_average_quanta_not_logarithms(tmp_path: Path) -> None:
     feed = ScanStream(write(tmp_path / "scans.h5", images), 0, mirror=False)
     coarse = feed.batch(0, 1, 8)
     feed.close()
-    assert torch.allclose(
-        coarse, torch.full((1, 2, 8, 8), 1 + 2 * math.log(0.5) / math.log(65535)), atol=1e-4
-    )
+    half = 1 - 2 * math.log1p(math.log(2) / 0.25) / math.log1p(math.log(65535) / 0.25)
+    assert torch.allclose(coarse, torch.full((1, 2, 8, 8), half), atol=1e-4)
 
 
 # Dual energy
