@@ -28,6 +28,7 @@ from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
 from xraysynth.gan.steps import update_average, warm_up
 from xraysynth.gan.train_config import GrowthStep, TrainConfig
+from xraysynth.pipeline.yaml_file import parse_yaml
 from xraysynth.randomness import stream
 from xraysynth.scanfile import ScanBatch, write_scans
 from xraysynth.schema import table_dtype
@@ -127,6 +128,11 @@ def test_schedule_of_resolutions_by_hand() -> None:
     assert [config.at(size).batch for size in (16, 32, 128)] == [64, 4, 4]
 
 
+@pytest.mark.parametrize("text", ["16:25", "16:48:32", "64:59", "8:0.02", "16:25,32:50", "16:60"])
+def test_schedule_means_the_same_to_yaml_and_to_us(text: str) -> None:
+    assert settings(growth=parse_yaml(text, "growth")).growth == settings(growth=text).growth
+
+
 @pytest.mark.parametrize(
     ("growth", "sentence"),
     [
@@ -134,7 +140,7 @@ def test_schedule_of_resolutions_by_hand() -> None:
         ("16:a", r"growth\.0\.kimg"),
         ("32:1,16:1", "rising powers of two"),
         ("24:1", "rising powers of two"),
-        (16 * 60 + 48, "put 16:48 in quotes"),
+        (17, "rising powers of two|resolution"),
     ],
 )
 def test_schedule_that_cannot_be_read_is_named(growth: object, sentence: str) -> None:
