@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xraysynth.gan.checkpoint import generator_hash
+from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator, OnActivation, Site
 from xraysynth.oneshot.exemplar import Exemplar
 
@@ -67,6 +68,7 @@ class ToyGenerator(nn.Module):
         )
         self.num_ws, self.w_dim, self.z_dim = 6, 4, 4
         self.resolution, self.image_channels = SIZE, 3
+        self.size_px, self.config = (SIZE, SIZE), NetworkConfig(resolution=SIZE)
 
 
 def toy_masks(latent_w: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xraysynth.cli import main
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan import state as training
@@ -303,7 +304,36 @@ def test_fine_tuning_keeps_the_labels(tmp_path: Path, scans: Path) -> None:
     assert load_tensors(more, "generator")[1]["config"]["label_names"] == list(NAMES)
 
 
+def test_scans_without_labels_do_not_pass_for_empty_bags(tmp_path: Path, scans: Path) -> None:
+    first = trainer.train(scans, tmp_path / "first", config(kimg=0.008))
+    bare = labelled_scans(tmp_path / "bare.h5", label="[]")
+    with pytest.raises(InputError, match="holds no labels of threats"):
+        trainer.train(bare, tmp_path / "more", config(kimg=0.008, init=str(first)))
+    more = trainer.train(
+        bare, tmp_path / "more", config(kimg=0.008, init=str(first), labels="none")
+    )
+    assert load_generator(more).config.label_names == NAMES
+
+
 # Requests
+
+
+def test_pictures_come_with_what_was_asked(tmp_path: Path, scans: Path) -> None:
+    checkpoint = str(trainer.train(scans, tmp_path / "run", config(kimg=0.008)))
+    out = tmp_path / "pictures"
+    common = ["generate", "--gan", checkpoint, "--count", "3", "--out", str(out)]
+    assert main([*common, "--balance"]) == 0
+    lines = (out / "requested.csv").read_text().split()
+    assert lines == [
+        "file,requested",
+        "scan-00000.png,gun",
+        "scan-00001.png,knife",
+        "scan-00002.png,gun",
+    ]
+    first = (out / "scan-00000.png").read_bytes()
+    assert main([*common, "--contains", "Gun"]) == 0
+    assert (out / "scan-00000.png").read_bytes() == first
+    assert main([*common, "--contains", "bomb"]) == 2
 
 
 @given(

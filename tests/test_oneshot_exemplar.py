@@ -114,9 +114,9 @@ def test_an_unknown_key_is_named(folder: Path) -> None:
 def test_an_exemplar_of_another_generator_is_refused(folder: Path) -> None:
     exemplar = load_exemplar(folder)
     with pytest.raises(CheckpointError, match=r"labelled on generator .*Label a scan of this"):
-        check_exemplar_belongs(exemplar, "0" * 16, (6, 4), SIZE)
+        check_exemplar_belongs(exemplar, "0" * 16, (6, 4), (SIZE, SIZE))
     with pytest.raises(CheckpointError, match="wants"):
-        check_exemplar_belongs(exemplar, exemplar.generator_hash, (10, 4), SIZE)
+        check_exemplar_belongs(exemplar, exemplar.generator_hash, (10, 4), (SIZE, SIZE))
     with pytest.raises(CheckpointError, match="labelled on generator"):
         make_exemplar(toy_generator(channels=7), ExemplarConfig(labeller=str(folder)), 0)
 

@@ -133,7 +133,7 @@ def test_pixel_k_of_both_views_is_the_same_place_of_the_generator(seed: int) -> 
     rng = stream(seed, "test views")
     config = ViewConfig(rotation_deg=20, shift=0.2)
     draws = (draw_view(config, [(1,)], rng), draw_view(config, [(1,)], rng))
-    positions = shared_positions(draws, 100, 32, rng)
+    positions = shared_positions(draws, 100, (32, 32), rng)
     first, second = (view_pixels(coordinate_image(32), positions, draw)[0] for draw in draws)
     assert len(positions) == 100
     # The coordinate image goes through the same warp and look-up as features: what comes back is

@@ -95,8 +95,8 @@ class TrainConfig(Settings):
     @classmethod
     def _growth_from_text(cls, growth: Any) -> Any:
         """Read "16:48,32:104" or "16:48:64": resolution, thousands of images, images a step."""
-        if isinstance(growth, int):  # YAML reads a bare 16:48 as sixteen hours and 48 minutes.
-            raise ValueError('should be a text: put 16:48 in quotes, "16:48"')
+        if isinstance(growth, int | float):
+            growth = _from_sixtieths(growth)
         if not isinstance(growth, str):
             return growth
         names = ("resolution", "kimg", "batch")
@@ -119,6 +119,24 @@ class TrainConfig(Settings):
             if step.resolution == resolution and step.batch is not None:
                 return self.model_copy(update={"batch": step.batch})
         return self
+
+
+def _from_sixtieths(number: float) -> str:
+    """Return the text that YAML took for hours and minutes: a bare 16:48 reads as 16 * 60 + 48.
+
+    Examples
+    --------
+    >>> _from_sixtieths(16 * 60 + 48), _from_sixtieths(8 * 60 + 0.5)
+    ('16:48', '8:0.5')
+    >>> _from_sixtieths((16 * 60 + 48) * 60 + 32)
+    '16:48:32'
+    """
+    whole, last = divmod(number, 60)
+    parts, head = [f"{last:.6g}"], int(whole)
+    if head & (head - 1):  # No power of two, hence no resolution: there is a third part.
+        parts.insert(0, str(head % 60))
+        head //= 60
+    return ":".join([str(head), *parts])
 
 
 def _number(text: str) -> int | float | str:

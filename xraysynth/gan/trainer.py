@@ -127,20 +127,19 @@ def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
     InputError
         If the scans, or the generator to start from, lack what the settings name.
     """
+    rows = read_labels(scans) if config.labels != "none" else []
+    names = choose_names(rows, config.labels, str(scans))
     if config.init:
-        names = generator_config(config.init).label_names
-        if isinstance(config.labels, tuple) and names:
-            check_request(generator_config(config.init), config.labels, False, config.init)
-        elif config.labels != "none" and not names:
+        known = generator_config(config.init)
+        if names and not known.contents:
             raise CheckpointError(
                 f"{config.init} was trained without labels and cannot learn them now; set "
                 "`labels: none`, or leave `init` empty."
             )
-    elif config.labels == "none":
-        names = ()
-    else:
-        rows = read_labels(scans)
-        names = choose_names(rows, config.labels, str(scans))
+        if config.labels != "threats":
+            check_request(known, names, False, config.init)
+        names = known.label_names
+    elif names:
         names += (UNKNOWN,) if config.label_drop or None in rows else ()
     return config.model_copy(
         update={"network": config.network.model_copy(update={"label_names": names})}

@@ -219,7 +219,7 @@ def _two_views(
     latent_w = mapped_latents(generator, config.images, psi, step[0], "scans", step[1])
     blocks = swappable_blocks(generator, config.views.swap_from_px)
     draws = (draw_view(config.views, blocks, rng), draw_view(config.views, blocks, rng))
-    positions = shared_positions(draws, config.pixels, generator.resolution, rng)
+    positions = shared_positions(draws, config.pixels, generator.size_px, rng)
     views = []
     for name, draw in zip(("first", "second"), draws, strict=True):
         other_w = mapped_latents(generator, config.images, psi, step[0], name, step[1])

@@ -107,7 +107,7 @@ def check_exemplar(exemplar: Exemplar) -> None:
 
 
 def check_exemplar_belongs(
-    exemplar: Exemplar, generator_hash: str, latent_shape: tuple[int, int], size_px: int
+    exemplar: Exemplar, generator_hash: str, latent_shape: tuple[int, int], size_px: tuple[int, int]
 ) -> None:
     """Check that an exemplar is of this generator.
 
@@ -122,11 +122,11 @@ def check_exemplar_belongs(
             f"{generator_hash}. Label a scan of this one, or use the exemplar's generator.",
             code="exemplar-generator",
         )
-    if exemplar.latent_w.shape != latent_shape or exemplar.label_map.shape != (size_px,) * 2:
+    if exemplar.latent_w.shape != latent_shape or exemplar.label_map.shape != size_px:
         raise CheckpointError(
             f"the exemplar has a latent of {exemplar.latent_w.shape} and "
             f"{_size(exemplar.label_map)} pixels; this generator wants {latent_shape} and "
-            f"{size_px} x {size_px}. Label again.",
+            f"{size_px[1]} x {size_px[0]}. Label again.",
             code="exemplar-generator",
         )
 

@@ -72,7 +72,7 @@ def device_of(generator: Generator) -> torch.device:
 
 
 def upsample(maps: Tensor, size: int, interpolation: Interpolation) -> Tensor:
-    """Return maps (n, c, h, h) doubled as often as needed to be `size` wide.
+    """Return maps (n, c, h, w) doubled as often as needed to be `size` wide.
 
     Doubling step by step is the definition for both forms below: two bilinear doublings are not
     one bilinear quadrupling, so the order is part of the result.
@@ -147,7 +147,7 @@ def concatenated(generator: Generator, latent_w: Tensor, interpolation: Interpol
     maps: list[Tensor] = []
 
     def keep(site_index: int, activation: Tensor) -> None:
-        maps.append(upsample(activation.float(), generator.resolution, interpolation))
+        maps.append(upsample(activation.float(), generator.size_px[1], interpolation))
 
     with torch.no_grad():
         generator.synthesis(latent_w, noise_mode="const", on_activation=keep)

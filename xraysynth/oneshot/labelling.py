@@ -101,7 +101,7 @@ def make_exemplar(
         return label_exemplar(generator, colour_labeller(config.colour), config, seed)
     exemplar = load_exemplar(Path(config.labeller))
     shape = (generator.num_ws, generator.w_dim)
-    check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.resolution)
+    check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
     return exemplar
 
 

@@ -83,7 +83,7 @@ def learn_segmenter(
     belongs_to = generator_hash(generator)
     for exemplar in exemplars:
         shape = (generator.num_ws, generator.w_dim)
-        check_exemplar_belongs(exemplar, belongs_to, shape, generator.resolution)
+        check_exemplar_belongs(exemplar, belongs_to, shape, generator.size_px)
     class_names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
     clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
     standard = _standardised(generator, clusters.site_map, config, seed)

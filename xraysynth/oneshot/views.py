@@ -128,12 +128,12 @@ def sample_at(maps: Tensor, positions: Tensor) -> Tensor:
 
 
 def shared_positions(
-    draws: tuple[ViewDraw, ViewDraw], n_pixels: int, size: int, rng: np.random.Generator
+    draws: tuple[ViewDraw, ViewDraw], n_pixels: int, size: tuple[int, int], rng: np.random.Generator
 ) -> Tensor:
     """Return up to `n_pixels` pixel centres (k, 2) of the generator's grid inside both views."""
-    centres = (2 * torch.arange(size) + 1) / size - 1
-    grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).reshape(-1, 2)
-    limit = 1 - 1 / size
+    rows, columns = ((2 * torch.arange(length) + 1) / length - 1 for length in size)
+    grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
+    limit = torch.tensor([1 - 1 / length for length in reversed(size)])
     inside = torch.ones(len(grid), dtype=torch.bool)
     for draw in draws:
         inside &= (positions_in_view(grid, draw).abs() <= limit + 1e-6).all(1)

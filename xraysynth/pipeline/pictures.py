@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
 
+from xraysynth.files import whole_file
 from xraysynth.progress import Progress, silent
 from xraysynth.settings import Settings
 
@@ -40,6 +42,8 @@ def write_pictures(
 ) -> Pictures:
     """Write numbered scans, `scan-00000.png` and so on, and a grid of the first of them.
 
+    Where contents are asked for, `requested.csv` says which for each scan.
+
     Parameters
     ----------
     generator : a file, or the name of one that ships ("bundled")
@@ -56,7 +60,7 @@ def write_pictures(
     import torch
 
     from xraysynth.gan.checkpoint import load_generator
-    from xraysynth.gan.contents import check_request, requested_labels
+    from xraysynth.gan.contents import check_request, requested_labels, requested_names
     from xraysynth.gan.grids import COLUMNS, ROWS, displayable, tile, write_png
     from xraysynth.gan.sampling import generated_images, latents
     from xraysynth.gan.values import order_violations
@@ -64,6 +68,7 @@ def write_pictures(
     network, count = load_generator(generator), config.count
     contains = check_request(network.config, config.contains, config.balance, generator)
     shown: list[np.ndarray] = []
+    asked: list[tuple[str, str]] = []
     wrong = 0.0
     with torch.no_grad():
         for start in range(0, count, BATCH):
@@ -76,10 +81,20 @@ def write_pictures(
             images = displayable(scans)
             for index, image in zip(indices, images, strict=True):
                 write_png(out / f"scan-{index:05d}.png", image)
+                names = requested_names(network.config, contains, config.balance, index)
+                asked.append((f"scan-{index:05d}.png", ",".join(names)))
             shown += list(images[: max(ROWS * COLUMNS - start, 0)])
             progress(indices.stop, count, "")
+    if contains or config.balance:
+        _write_requests(out / "requested.csv", asked)
     grid = out / "grid.png"
     write_png(grid, tile(np.stack(shown), min(COLUMNS, count)))
     return Pictures(
         grid=grid, order_violations=wrong / count if network.image_channels == 2 else None
     )
+
+
+def _write_requests(path: Path, rows: list[tuple[str, str]]) -> None:
+    """Write which scan was asked to hold what."""
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("file", "requested"), *rows])

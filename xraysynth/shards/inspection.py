@@ -25,7 +25,7 @@ MOST_NAMED = 5
 """Damaged samples that are named one by one, a data set; the others are counted."""
 LARGEST_SAMPLE_BYTES = 2**30
 BLOCK_BYTES = 2**26
-NOT_MEASURED = ("phash", "flagged", "flag_reason", "truncation_psi")
+NOT_MEASURED = ("phash", "flagged", "flag_reason", "truncation_psi", "requested")
 """Columns that another machine, or an export of its own mind, may fill in otherwise."""
 
 
