@@ -179,6 +179,25 @@ def test_size_is_read_from_shapes(
         assert {name: tuple(tensor.shape) for name, tensor in again.items()} == judge
 
 
+@pytest.mark.parametrize(
+    "changes", [{"label_names": ("class 0", "class 1")}, {"base_grid": (4, 6)}]
+)
+def test_labels_and_sides_come_along(changes: dict[str, Any], tmp_path: Path) -> None:
+    config = TINY.model_copy(update=changes)
+    whole = Generator(config), Discriminator(config)
+    data = official_pickle(*(weights_of(network) for network in whole))
+    out = tmp_path / "own.safetensors"
+    found = import_generator(put(tmp_path / "a.pkl", data), out)
+    assert found.discriminator
+    assert (found.config.label_names, found.config.base_grid) == (
+        config.label_names,
+        config.base_grid,
+    )
+    codes = torch.randn(2, TINY.z_dim)
+    labels = torch.eye(2) if config.label_names else None
+    close(load_generator(out)(codes, labels=labels), whole[0](codes, labels=labels).detach())
+
+
 def test_own_file_is_checked_and_copied(tiny_pickle: bytes, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     import_generator(put(tmp_path / "a.pkl", tiny_pickle), first)
@@ -419,7 +438,7 @@ MISFITS: list[tuple[str, Tensor | None, str]] = [
     (WEIGHT, None, "absent"),
     (WEIGHT, torch.full((12, 12, 3, 3), torch.nan), "not finite"),
     (WEIGHT, torch.zeros(12, 12, 3, 3, dtype=torch.int64), "floating point"),
-    ("mapping.embed.weight", torch.zeros(8, 10), "conditioned on 10 classes"),
+    ("mapping.embed.weight", torch.zeros(9, 10), "conditioned on 10 classes"),
     ("synthesis.b8.skip.weight", torch.zeros(12, 12, 1, 1), "residual"),
     ("synthesis.L0_36_512.weight", torch.zeros(1), "StyleGAN3"),
     ("synthesis.b8.resample_filter", FIR * 2, "[1, 3, 3, 1]"),

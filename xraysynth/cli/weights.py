@@ -80,7 +80,8 @@ def _add_invert(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def invert(arguments: argparse.Namespace) -> int:
     """Invert scans."""
-    from xraysynth.gan.inversion import InversionConfig, invert_file
+    from xraysynth.gan.inversion import InversionConfig
+    from xraysynth.gan.inversion_files import invert_file
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 

@@ -128,6 +128,10 @@ def _networks(held: Any) -> tuple[str, Generator, Discriminator | None, list[str
         name = next((name for name in names if found.get(name) is not None), None)
         if name is not None:
             layout, generator, judge, notes = read(found, found[name])
+            if generator.config.label_names:
+                notes.append(
+                    "its classes have no names in the file; ask for them as 'class 0' and so on"
+                )
             if name in ("G", "g"):
                 notes.append("it has no averaged weights; took those of the last training step")
             return layout, generator, judge, notes

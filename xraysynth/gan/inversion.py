@@ -25,7 +25,8 @@ from torch import Tensor
 
 from xraysynth.errors import InputError
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import latents, to_images, to_tensor
+from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.gan.values import to_values
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream_seed
 from xraysynth.settings import Settings
@@ -45,7 +46,7 @@ class InversionConfig(Settings):
     """Truncation of those samples."""
     steps: int = Field(200, ge=0)
     """Steps of optimisation; 0 leaves the start as it is."""
-    learning_rate: float = Field(0.1, gt=0)
+    learning_rate: float = Field(0.2, gt=0)
     """Largest step, in standard deviations of the code."""
     scales: int = Field(4, ge=1, le=8)
     """Sizes at which pictures are compared, each half of the one before."""
@@ -64,9 +65,9 @@ class Inversion:
     latent_w_plus: np.ndarray
     """(n, num_ws, w_dim) float32."""
     images: np.ndarray
-    """(n, h, w, c) uint8, what the generator draws from the codes."""
+    """(n, h, w, c) as the scans, what the generator draws from the codes."""
     start_images: np.ndarray
-    """(n, h, w, c) uint8, the nearest samples."""
+    """(n, h, w, c) as the scans, the nearest samples."""
     error: np.ndarray
     """(n,) float32, root mean square difference to the scan, in shares of full scale."""
     start_error: np.ndarray
@@ -92,7 +93,7 @@ def invert(
     Parameters
     ----------
     generator : frozen, in evaluation mode
-    images : (n, h, w, c) uint8, of the generator's own size and channels
+    images : (n, h, w, c) uint8 or uint16, as the scans that the generator learned from
     config : how
     seed : of the samples to start from
     progress : called with scans times steps done
@@ -116,7 +117,7 @@ def invert(
     total = len(images) * max(config.steps, 1)
     for start in range(0, len(images), config.batch):
         chosen = slice(start, start + config.batch)
-        target = to_tensor(images[chosen]).to(device)
+        target = _values(generator, images[chosen]).to(device)
 
         def report(step: int, done: int = start, count: int = len(target)) -> None:
             progress(done * max(config.steps, 1) + step * count, total, "")
@@ -138,7 +139,7 @@ def invert(
 def root_mean_square(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the root mean square difference of each pair of pictures, in shares of full scale.
 
-    (n, h, w, c) uint8, (n, h, w, c) uint8 -> (n,) float32
+    (n, h, w, c) and (n, h, w, c), both uint8 or both uint16 -> (n,) float32
 
     Examples
     --------
@@ -146,8 +147,9 @@ def root_mean_square(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     >>> root_mean_square(black, white).tolist()
     [1.0]
     """
+    top = float(np.iinfo(first.dtype).max)
     errors = [
-        np.sqrt(np.mean(np.square((one.astype(np.float64) - other) / 255)))
+        np.sqrt(np.mean(np.square((one.astype(np.float64) - other) / top)))
         for one, other in zip(first, second, strict=True)
     ]
     return np.array(errors, np.float32)
@@ -155,13 +157,12 @@ def root_mean_square(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _check(generator: Generator, images: np.ndarray) -> None:
     """Refuse scans that the generator cannot draw."""
-    with torch.no_grad():
-        mean = generator.synthesis(generator.mapping.w_avg.expand(1, generator.num_ws, -1))
-    channels, height, width = mean.shape[1:]
-    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+    height, width = generator.size_px
+    channels, bits = generator.image_channels, generator.config.pixel_bits
+    if images.dtype != np.dtype(f"uint{bits}") or images.ndim != 4 or not len(images):
         raise InputError(
             f"the scans to invert are {images.dtype} of shape {images.shape}; want at least one, "
-            "(n, h, w, channels) of 8 bit. Prepare or simulate them with 8-bit channels."
+            f"(n, h, w, channels) of {bits} bit, as the generator learned from."
         )
     if images.shape[1:] != (height, width, channels):
         raise InputError(
@@ -185,7 +186,7 @@ def _nearest(
     device = generator.mapping.w_avg.device
     wanted = torch.cat(
         [
-            _pooled(to_tensor(images[start : start + CHUNK]).to(device))
+            _pooled(_values(generator, images[start : start + CHUNK]).to(device))
             for start in range(0, len(images), CHUNK)
         ]
     )
@@ -259,4 +260,10 @@ def _difference(images: Tensor, target: Tensor, config: InversionConfig) -> Tens
 @torch.no_grad()
 def _draw(generator: Generator, latent_w: Tensor) -> np.ndarray:
     """Return the pictures of codes: (n, num_ws, w_dim) -> (n, h, w, c) uint8."""
-    return np.concatenate([to_images(generator.synthesis(part)) for part in latent_w.split(CHUNK)])
+    parts = latent_w.split(CHUNK)
+    return np.concatenate([generated_images(generator, generator.synthesis(w)) for w in parts])
+
+
+def _values(generator: Generator, images: np.ndarray) -> Tensor:
+    """Return scans as values that the generator draws: (n, h, w, c) -> (n, c, h, w)."""
+    return to_values(images, generator.config.value_map)

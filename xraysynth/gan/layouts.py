@@ -21,6 +21,7 @@ Stored = dict[str, StoredTensor]
 MAX_TENSORS = 20_000
 MAX_DEPTH = 12
 LEAST_BASE = 64
+MAX_LABELS = 1000
 MAPPING_RATE = 0.01
 """The mapping network's multiplier of the learning rate, which scales its stored weights."""
 
@@ -205,7 +206,7 @@ def network_config(
     Raises
     ------
     CheckpointError
-        If it is no StyleGAN2 generator with image skips, or has labels.
+        If it is no StyleGAN2 generator with image skips.
 
     Examples
     --------
@@ -224,10 +225,13 @@ def network_config(
         size: _shape(shapes, f"synthesis.b{size}.conv1.weight", 4)[0] for size in resolutions
     }
     limit = max(channels.values())
-    sizes: dict[str, int | None] = {
+    n_labels = _labels(shapes, first)
+    sizes: dict[str, Any] = {
         "resolution": resolutions[-1],
         "image_channels": _shape(shapes, f"{last}.weight", 4)[0],
-        "z_dim": first[1],
+        "base_grid": _shape(shapes, "synthesis.b4.const", 3)[1:],
+        "label_names": tuple(f"class {index}" for index in range(n_labels)),
+        "z_dim": first[1] - (first[0] if n_labels else 0),
         "w_dim": first[0],
         "mapping_layers": len(layers),
         "channel_base": _channel_base(channels, limit),
@@ -241,16 +245,23 @@ def network_config(
         raise CheckpointError(str(error).rstrip(".")) from None
 
 
+def _labels(shapes: Mapping[str, tuple[int, ...]], first: tuple[int, ...]) -> int:
+    """Return how many classes a generator is conditioned on, 0 for none."""
+    if "mapping.embed.weight" not in shapes:
+        return 0
+    width, count = _shape(shapes, "mapping.embed.weight", 2)
+    if width != first[0] or not 0 < count <= MAX_LABELS:
+        raise CheckpointError(
+            f"its generator is conditioned on {count} classes by codes of {width} values; want at "
+            f"most {MAX_LABELS} classes, by {first[0]} values as in its mapped codes"
+        )
+    return count
+
+
 def _check_family(shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Name the relatives of StyleGAN2-ADA whose weights are of another network."""
     if any(name.startswith(("synthesis.input.", "synthesis.L0_")) for name in shapes):
         raise CheckpointError("it is a StyleGAN3 generator; want StyleGAN2 or StyleGAN2-ADA")
-    if "mapping.embed.weight" in shapes:
-        count = shapes["mapping.embed.weight"][-1:]
-        raise CheckpointError(
-            f"its generator is conditioned on {count[0] if count else 'some'} classes by a layer "
-            "that xraysynth has not; want one trained without labels"
-        )
     if any(re.fullmatch(r"synthesis\.b\d+\.skip\.weight", name) for name in shapes):
         raise CheckpointError("its generator is a residual one; want the one with image skips")
     if not any(name.startswith("synthesis.b4.") for name in shapes):
@@ -263,12 +274,6 @@ def _resolutions(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
     found = sorted({int(match[1]) for name in shapes if (match := pattern.match(name))})
     if found != [4 << index for index in range(len(found))] or len(found) < 2:
         raise CheckpointError(f"its blocks are of the sizes {found[:12]}; want 4, 8, 16 and so on")
-    const = _shape(shapes, "synthesis.b4.const", 3)
-    if const[1:] != (4, 4):
-        raise CheckpointError(
-            f"its generator starts from {const[1]}x{const[2]}, so its scans are not square; want "
-            "one that starts from 4x4"
-        )
     if f"synthesis.b{found[0]}.torgb.weight" not in shapes:
         raise CheckpointError("its generator has no image skips; want one that has")
     return found
