@@ -185,7 +185,7 @@ def test_size_is_read_from_shapes(
 def test_labels_and_sides_come_along(changes: dict[str, Any], tmp_path: Path) -> None:
     config = TINY.model_copy(update=changes)
     whole = Generator(config), Discriminator(config)
-    data = official_pickle(*(weights_of(network) for network in whole))
+    data = official_pickle(weights_of(whole[0]), weights_of(whole[1]))
     out = tmp_path / "own.safetensors"
     found = import_generator(put(tmp_path / "a.pkl", data), out)
     assert found.discriminator

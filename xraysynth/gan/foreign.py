@@ -139,8 +139,8 @@ def _networks(held: Any) -> tuple[str, Generator, Discriminator | None, list[str
         return _official({}, found)
     if isinstance(found.get("input.input"), StoredTensor):
         return _port({}, found)
-    names = ", ".join(str(name)[:30] for name in list(found)[:6])
-    raise CheckpointError(f"it holds {names or 'nothing'}; want G_ema or g_ema")
+    held_names = ", ".join(str(name)[:30] for name in list(found)[:6])
+    raise CheckpointError(f"it holds {held_names or 'nothing'}; want G_ema or g_ema")
 
 
 def _what(held: Any) -> str:

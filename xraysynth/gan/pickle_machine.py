@@ -154,7 +154,7 @@ def read_pickle(
     """
     machine = _Machine(allowed, budget, persistent)
     try:
-        for operation, argument, _ in pickletools.genops(source):
+        for operation, argument, _ in pickletools.genops(source):  # type: ignore[arg-type]
             budget.spend(1 + _work(argument))
             if operation.name == "STOP":
                 return machine.pop()
