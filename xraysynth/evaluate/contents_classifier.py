@@ -99,13 +99,13 @@ def labelled_rows(scans: Path, names: Sequence[str]) -> LabelledRows:
     if len(rows) < LEAST_SCANS:
         raise InputError(
             f"{scans} has {len(rows)} scans that say what they hold; a classifier wants at least "
-            f"{LEAST_SCANS}. Give more with --training, or leave `requested` out."
+            f"{LEAST_SCANS}. Give more, or set requested=0."
         )
     for name, share in zip(names, present.mean(0), strict=True):
         if not 0 < share < 1:
             raise InputError(
                 f"{name} is in {'all' if share else 'none'} of the scans of {scans}; a classifier "
-                "wants scans with and without it. Give others with --training."
+                "wants scans with and without it. Give others, or set requested=0."
             )
     return LabelledRows(scans=scans, rows=rows, present=present)
 

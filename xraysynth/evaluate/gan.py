@@ -94,6 +94,7 @@ def evaluate_gan(
     files = (source.scans, source.training)
     with material(source.gan, files, wanted, seed, progress) as found:
         network = load_feature_network() if config.network else None
+        judged = _requested(generator, found, asked, config, seed, progress)
         real = describe(
             real_pictures(found.held_out, generator, 2 * config.count, seed),
             network,
@@ -106,14 +107,26 @@ def evaluate_gan(
             **compare_with_halves(real, made, seed, splits=config.splits, progress=progress),
             "truncation": _sweep(generator, real, made, config, seed, network),
             "nearest": _copies(source, generator, real, made, seed, network, out),
+            **judged,
         }
-        if asked:
-            report["requested"] = requested_figures(
-                generator, found, asked, config.classifier, seed, progress
-            )
     write_samples(out.with_suffix(".samples.png"), made.pictures, real.pictures)
     write_json(out, report)
     return report
+
+
+def _requested(  # noqa: PLR0913 (what the evaluation hands over)
+    generator: Generator,
+    found: Material,
+    count: int,
+    config: GanEvaluation,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return the figures of what was asked for, under their name; nothing where none is asked."""
+    if not count:
+        return {}
+    figures = requested_figures(generator, found, count, config.classifier, seed, progress)
+    return {"requested": figures}
 
 
 def _facts(

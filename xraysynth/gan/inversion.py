@@ -33,6 +33,8 @@ from xraysynth.settings import Settings
 
 CHUNK = 32
 """Scans, or samples to start from, that are in memory as pictures at a time."""
+BEYOND = 0.05
+"""Share of a difference that counts where a pixel cannot show it."""
 POOLED_PX = (8, 16)
 """Sizes at which scans and samples are compared for the start."""
 
@@ -245,6 +247,9 @@ def _rate(step: int, steps: int) -> float:
 def _difference(images: Tensor, target: Tensor, config: InversionConfig) -> Tensor:
     """Return how unlike pictures are, at several scales, in values and gradients: (n,)."""
     total = images.new_zeros(len(images))
+    shown = images.clamp(-1.0, 1.0)
+    # A pixel shows no more than white: beyond it only a slope is left, to find the way back.
+    images = shown + BEYOND * (images - shown)
     for _ in range(config.scales):
         delta = images - target
         total = total + delta.square().mean(dim=(1, 2, 3))
