@@ -31,7 +31,7 @@ from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.scanfile import open_scans
 
-SIMULATION = {"size_px": 16, "threats": [0, 2], "threat_classes": ["gun", "knife"]}
+SIMULATION: dict[str, Any] = {"size_px": 16, "threats": [0, 2], "threat_classes": ["gun", "knife"]}
 SMALL = GanEvaluation(count=12, splits=2, network=False)
 
 
@@ -57,7 +57,7 @@ def test_generator_that_draws_real_scans_is_as_near_as_real_halves(
     """In place of the generator's samples stand further simulated scans: nothing can be nearer."""
     config = SMALL.model_copy(update={"count": 24})
     report = evaluate_gan(GanSource(gan=gan), config, 0, tmp_path / "fresh.json")
-    other = simulate(SimulationConfig(**SIMULATION), 24, 987, tmp_path / "other.h5")
+    other = simulate(SimulationConfig.model_validate(SIMULATION), 24, 987, tmp_path / "other.h5")
     with open_scans(other) as file:
         scans = file["images"][:]
     monkeypatch.setattr(evaluation, "made_pictures", lambda *_: scans)
@@ -85,7 +85,9 @@ def test_figures_and_pictures_are_written_and_repeat(gan: Path, tmp_path: Path) 
 def test_copies_of_training_scans_are_found(
     gan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = simulate(SimulationConfig(**SIMULATION), 30, 5, tmp_path / "training.h5")
+    training = simulate(
+        SimulationConfig.model_validate(SIMULATION), 30, 5, tmp_path / "training.h5"
+    )
     with open_scans(training) as file:
         learned = file["images"][:]
     monkeypatch.setattr(evaluation, "made_pictures", lambda *_: learned[:12])
