@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xraysynth.cli.console import say, show_json, show_table, watched
+from xraysynth.cli.gan import add_generator
 from xraysynth.cli.parser import (
     Parser,
     add_command,
@@ -34,13 +35,14 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command and the kinds of evaluation."""
     parser = commands.add_parser(
         "evaluate",
-        help="Measure how good a segmenter's masks are, or how real simulated scans look",
+        help="Measure a segmenter's masks, a generator, or how real simulated scans look",
         description="Measure how good something is.",
         epilog=f"example:\n  {SEGMENTER}",
     )
     kinds = parser.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=Parser)
     _add_segmenter(kinds)
     _add_scanner(kinds)
+    _add_gan(kinds)
 
 
 def _add_segmenter(kinds: argparse._SubParsersAction[Parser]) -> None:
@@ -143,12 +145,85 @@ def scanner(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each measure as a row: simulated against real, and real against real."""
+def _add_gan(kinds: argparse._SubParsersAction[Parser]) -> None:
+    parser = add_command(
+        kinds,
+        "gan",
+        gan,
+        help="Compare a generator's scans with held-out ones, beside two halves of those",
+        example="xraysynth evaluate gan --gan bundled --count 500 --out gan.json",
+    )
+    add_generator(parser)
+    parser.add_argument(
+        "--scans",
+        type=Path,
+        metavar="SCANS.h5",
+        help="scans it has not learned from; else simulated as its file says",
+    )
+    parser.add_argument(
+        "--training", type=Path, metavar="SCANS.h5", help="scans it has learned from"
+    )
+    parser.add_argument(
+        "--count", type=positive, default=500, metavar="N", help="generated scans (500)"
+    )
+    parser.add_argument(
+        "--no-network", action="store_true", help="leave out figures on EfficientNet-Lite0: faster"
+    )
+    add_out(parser, "JSON file to write; two pictures appear beside it")
+    add_seed(parser)
+    add_workers(parser)
+    add_settings(parser)
+    add_json(parser)
+
+
+def gan(arguments: argparse.Namespace) -> int:
+    """Measure a generator."""
+    from xraysynth.evaluate.gan import GanEvaluation, GanSource, evaluate_gan
+    from xraysynth.pipeline.definition import with_overrides
+    from xraysynth.settings import settings_from_mapping
+
+    given = {"count": arguments.count, "workers": arguments.workers}
+    given |= {"network": not arguments.no_network}
+    config = settings_from_mapping(GanEvaluation, with_overrides(given, arguments.set))
+    source = GanSource(gan=arguments.gan, scans=arguments.scans, training=arguments.training)
+    with watched("evaluate") as progress:
+        report = evaluate_gan(source, config, arguments.seed, arguments.out, progress)
+    if arguments.json:
+        show_json(report)
+        return 0
+    show_table(measure_rows(report, "generated"))
+    for rows in (report["truncation"], requested_rows(report)):
+        if rows:
+            say()
+            show_table(rows)
+    say(f"{report['samples_each']} scans of each kind: {arguments.out}")
+    return 0
+
+
+def requested_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return how often each of the contents asked for was found, as rows of a table."""
+    asked = report.get("requested")
+    if asked is None:
+        return []
+    held_out = asked["classifier"]["held_out"]
+    return [
+        {
+            "asked for": name,
+            "recognised": _figure(entry["recognised"]),
+            "false alarms": _figure(entry["false_alarms"]),
+            "on held-out scans": _figure(held_out[name]["recognised"]),
+            "false alarms there": _figure(held_out[name]["false_alarms"]),
+        }
+        for name, entry in asked["contents"].items()
+    ]
+
+
+def measure_rows(report: dict[str, Any], made: str = "simulated") -> list[dict[str, Any]]:
+    """Return each measure as a row: made against real, and real against real."""
     return [
         {
             "measure": name,
-            "simulated": entry["made"]["mean"],
+            made: entry["made"]["mean"],
             "+-": entry["made"]["sd"],
             "real halves": entry["real_halves"]["mean"],
             "+- ": entry["real_halves"]["sd"],

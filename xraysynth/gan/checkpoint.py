@@ -29,6 +29,12 @@ _PARTNER = "-discriminator.safetensors"
 _BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64"}
 
 
+_UNREADABLE = (
+    *(safetensors.SafetensorError, OSError, ValueError),
+    *(RecursionError, MemoryError),  # JSON nested without end, a header that claims everything
+)
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write tensors and JSON metadata; the file appears only when whole."""
     text = json.dumps(metadata, sort_keys=True)
@@ -57,15 +63,16 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} does not exist; want a .safetensors file with a {kind}.")
+        trouble = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {trouble}; want a .safetensors file with a {kind}.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise DamagedError(
-            f"{path} is not a readable safetensors file ({error}); it is truncated or something "
-            "else. Copy or make it again; for published pickles use `xraysynth import-gan`."
+            f"{path} is not a readable safetensors file ({str(error)[:120]}); it is truncated or "
+            "something else. Copy it again; for published pickles use `xraysynth import-gan`."
         ) from error
     found = (
         metadata.get("kind", "weights of an unknown program")
@@ -112,7 +119,10 @@ def load_generator(name: str | Path) -> Generator:
     """
     path = generator_path(name)
     tensors, metadata = load_tensors(path, "generator")
-    generator = Generator(_config(metadata, path))
+    config = _config(metadata, path)
+    _check_size(config, tensors, path)
+    with torch.random.fork_rng(devices=[]):
+        generator = Generator(config)
     _load_state(generator, tensors, path)
     if _hash(generator.state_dict()) != metadata.get("hash"):
         raise DamagedError(
@@ -167,6 +177,20 @@ def _hash(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -> None:
+    """Refuse a config that describes far more than the file holds, before memory is taken."""
+    widths = [config.channels(resolution) for resolution in config.resolutions]
+    wanted = config.z_dim * config.w_dim + sum(
+        width * (9 * width + config.w_dim) for width in widths
+    )
+    held = sum(tensor.numel() for tensor in tensors.values())
+    if wanted > held:
+        raise CheckpointError(
+            f"{path} holds {held} numbers; the network of its config has more than {wanted}. Copy "
+            "or make the file again."
+        )
+
+
 def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Load tensors into a module, or name the first that does not fit."""
     expected = module.state_dict()
@@ -178,8 +202,13 @@ def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path)
                 f"{path}: tensor {name} is {got or 'absent'}; the network of its config wants "
                 f"{want or 'none'}."
             )
+        if not tensors[name].is_floating_point():
+            raise CheckpointError(
+                f"{path}: tensor {name} holds {tensors[name].dtype}; want floating point numbers."
+            )
         if not bool(torch.isfinite(tensors[name].float()).all()):
             raise CheckpointError(
                 f"{path}: tensor {name} holds values that are not finite; train again."
             )
-    module.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    state = {name: tensor.float() for name, tensor in tensors.items()}
+    module.load_state_dict(state)

@@ -29,17 +29,17 @@ class NetworkConfig(Settings):
     """How pixels became the values that the networks see; line integrals for dual energy."""
     pixel_bits: Literal[8, 16] = 8
     """Bits of a pixel of the scans that the networks learned from."""
-    z_dim: int = Field(128, ge=4)
+    z_dim: int = Field(128, ge=4, le=4096)
     """Values of the latent code."""
-    w_dim: int = Field(128, ge=4)
+    w_dim: int = Field(128, ge=4, le=4096)
     """Values of the mapped code."""
     mapping_layers: int = Field(4, ge=1, le=16)
     """Dense layers from latent to mapped code."""
-    channel_base: int = Field(2048, ge=64)
+    channel_base: int = Field(2048, ge=64, le=2**21)
     """Channels times resolution at full size."""
-    channel_max: int = Field(64, ge=4)
+    channel_max: int = Field(64, ge=4, le=2048)
     """Upper limit of channels at any resolution."""
-    discriminator_base: int | None = Field(None, ge=64)
+    discriminator_base: int | None = Field(None, ge=64, le=2**21)
     """As `channel_base`, for the discriminator alone; none means the same. Half makes it cheap."""
 
     @pydantic.field_validator("resolution")

@@ -1,0 +1,105 @@
+"""Commands `import-gan` and `invert`: what comes from outside, into a generator."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from xraysynth.cli.console import say, show_json, show_table, tell, watched
+from xraysynth.cli.gan import add_generator
+from xraysynth.cli.parser import (
+    Parser,
+    add_command,
+    add_json,
+    add_out,
+    add_seed,
+    add_settings,
+    positive,
+)
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add the commands."""
+    _add_import(commands)
+    _add_invert(commands)
+
+
+def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = add_command(
+        commands,
+        "import-gan",
+        import_gan,
+        help="Turn published StyleGAN2-ADA weights into a generator file, without running them",
+        example="xraysynth import-gan network-snapshot.pkl --out generator.safetensors",
+    )
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="official .pkl, .pt with g_ema, or .safetensors"
+    )
+    add_out(parser, "safetensors file to write")
+    add_json(parser)
+
+
+def import_gan(arguments: argparse.Namespace) -> int:
+    """Import weights."""
+    from xraysynth.gan.foreign import import_generator
+
+    found = import_generator(arguments.file, arguments.out)
+    for note in found.notes:
+        tell(f"note: {note}.")
+    row = {
+        "layout": found.layout,
+        **found.config.model_dump(mode="json"),
+        "discriminator": found.discriminator,
+    }
+    if arguments.json:
+        show_json(row)
+        return 0
+    show_table([{"what": name, "value": str(value)} for name, value in row.items()])
+    say(f"generator: {arguments.out}")
+    return 0
+
+
+def _add_invert(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = add_command(
+        commands,
+        "invert",
+        invert,
+        help="Find the codes with which a generator draws given scans",
+        example="xraysynth invert scans.h5 --gan bundled --count 16 --out inverted",
+    )
+    parser.add_argument("scans", type=Path, metavar="SCANS.h5", help="from simulate or prepare")
+    add_generator(parser)
+    parser.add_argument(
+        "--count", type=positive, default=16, metavar="N", help="the first N scans (16)"
+    )
+    add_out(parser, "folder for codes, errors and pictures")
+    add_seed(parser)
+    add_settings(parser)
+    add_json(parser)
+
+
+def invert(arguments: argparse.Namespace) -> int:
+    """Invert scans."""
+    from xraysynth.gan.inversion import InversionConfig
+    from xraysynth.gan.inversion_files import invert_file
+    from xraysynth.pipeline.definition import with_overrides
+    from xraysynth.settings import settings_from_mapping
+
+    config = settings_from_mapping(InversionConfig, with_overrides({}, arguments.set))
+    with watched("invert") as progress:
+        report = invert_file(
+            arguments.scans,
+            arguments.gan,
+            arguments.out,
+            config,
+            count=arguments.count,
+            seed=arguments.seed,
+            progress=progress,
+        )
+    if arguments.json:
+        show_json(report)
+        return 0
+    means = report["mean"]
+    show_table([{"what": name, "mean over scans": f"{means[name]:.4f}"} for name in means])
+    say(f"real | start | found: {arguments.out / 'inversion.png'}")
+    return 0

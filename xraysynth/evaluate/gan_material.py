@@ -1,0 +1,176 @@
+"""What a generator is measured against: scans that it has not learned from, and its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from xraysynth.baggage.config import SimulationConfig
+from xraysynth.baggage.simulate import simulate
+from xraysynth.errors import InputError
+from xraysynth.gan.checkpoint import generator_path, load_tensors
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.grids import displayable, sample_images
+from xraysynth.progress import Progress, silent
+from xraysynth.randomness import stream, stream_seed
+from xraysynth.scanfile import open_scans
+from xraysynth.settings import settings_from_mapping
+
+WHITE = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Files of scans."""
+
+    held_out: Path
+    """Scans that the generator has not learned from."""
+    training: Path | None
+    """Scans that it has learned from, if the user named them."""
+    labelled: Path | None
+    """Further scans whose contents are known, for a classifier; None takes part of `held_out`."""
+    origin: str
+    """Where `held_out` comes from, for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How many scans are needed, where they have to be simulated."""
+
+    held_out: int
+    labelled: int
+    """0 where no classifier is wanted."""
+    workers: int = 1
+
+
+@contextmanager
+def material(
+    gan: str | Path,
+    files: tuple[Path | None, Path | None],
+    wanted: Wanted,
+    seed: int,
+    progress: Progress = silent,
+) -> Iterator[Material]:
+    """Yield the scans that a generator is measured against, simulated where none are given.
+
+    Parameters
+    ----------
+    gan : a file, or the name of one that ships
+    files : held-out scans and training scans, each None if the user has none
+    wanted : how many are simulated
+    seed : of what is simulated; named streams keep it apart from any training
+
+    Raises
+    ------
+    InputError
+        If no scans are given, and the generator's file does not say how its own were simulated.
+    """
+    held_out, training = files
+    if held_out is not None:
+        yield Material(
+            held_out=held_out, training=training, labelled=training, origin=str(held_out)
+        )
+        return
+    settings = simulation_settings(gan)
+    with tempfile.TemporaryDirectory(prefix="xraysynth-") as folder:
+        made = {}
+        for name, count in (("held out", wanted.held_out), ("labelled", wanted.labelled)):
+            if count:
+                path = Path(folder) / f"{name.replace(' ', '-')}.h5"
+                own_seed = stream_seed(seed, f"evaluate gan, {name}")
+                simulate(settings, count, own_seed, path, wanted.workers, progress)
+                made[name] = path
+        yield Material(
+            held_out=made["held out"],
+            training=training,
+            labelled=made.get("labelled"),
+            origin="simulated with the settings in the generator's file, by another seed",
+        )
+
+
+def simulation_settings(gan: str | Path) -> SimulationConfig:
+    """Return how the scans that a generator learned from were simulated, out of its file.
+
+    Raises
+    ------
+    InputError
+        If its file does not say so.
+    """
+    path = generator_path(gan)
+    _, metadata = load_tensors(path, "generator")
+    facts = metadata.get("facts")
+    held = metadata.get("simulate") or (facts.get("simulate") if isinstance(facts, dict) else None)
+    if not isinstance(held, Mapping):
+        raise InputError(
+            f"{gan} does not say how its scans were simulated (no `simulate` in its metadata); "
+            "pass scans that it has not learned from: --scans REAL.h5."
+        )
+    return settings_from_mapping(SimulationConfig, held, f"{path}: simulate")
+
+
+def real_pictures(scans: Path, generator: Generator, most: int, seed: int) -> np.ndarray:
+    """Return at most `most` scans of a file, chosen at random, as square colour pictures.
+
+    Returns
+    -------
+    (n, side, side, 3) uint8
+
+    Raises
+    ------
+    InputError
+        If they are not of the generator's size and channels.
+    """
+    height, width = generator.size_px
+    with open_scans(scans) as file:
+        shape, dtype = file["images"].shape, file["images"].dtype
+        channels, bits = generator.image_channels, generator.config.pixel_bits
+        if shape[1:] != (height, width, channels) or dtype != np.dtype(f"uint{bits}"):
+            raise InputError(
+                f"{scans} holds scans of {shape[2]} x {shape[1]} with {shape[3]} channels of "
+                f"{8 * dtype.itemsize} bit; the generator draws {width} x {height} with "
+                f"{channels} channels of {bits} bit. Prepare or simulate scans like those."
+            )
+        rng = stream(seed, "evaluate gan, choice")
+        rows = np.sort(rng.permutation(shape[0])[:most])
+        return squared(displayable(file["images"][rows]))
+
+
+@torch.no_grad()
+def made_pictures(
+    generator: Generator, count: int, seed: int, truncation_psi: float = 1.0
+) -> np.ndarray:
+    """Return generated scans as square colour pictures: (n, side, side, 3) uint8."""
+    own_seed = stream_seed(seed, "evaluate gan, samples")
+    return squared(displayable(sample_images(generator, own_seed, count, truncation_psi)))
+
+
+def squared(pictures: np.ndarray) -> np.ndarray:
+    """Return pictures padded to squares with white, as open air is shown.
+
+    Examples
+    --------
+    >>> squared(np.zeros((1, 2, 4, 3), np.uint8))[0, :, 0, 0].tolist()
+    [255, 0, 0, 255]
+    """
+    side = max(pictures.shape[1:3])
+    missing = [side - length for length in pictures.shape[1:3]]
+    pads = [(0, 0), *((gap // 2, gap - gap // 2) for gap in missing), (0, 0)]
+    return np.pad(pictures, pads, constant_values=WHITE)
+
+
+def facts_of(generator: Generator) -> dict[str, Any]:
+    """Return what a reader of figures needs to know about a generator."""
+    height, width = generator.size_px
+    return {
+        "height_px": height,
+        "width_px": width,
+        "channels": generator.image_channels,
+        "contents": list(generator.config.contents),
+    }

@@ -1,0 +1,162 @@
+"""The names that a checkpoint of a known layout may ask for, and what each becomes here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from xraysynth.errors import CheckpointError
+from xraysynth.gan.pickle_machine import AllowList, Maker, Record
+
+STORAGES = {
+    "torch.FloatStorage": torch.float32,
+    "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16,
+    "torch.DoubleStorage": torch.float64,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.ShortStorage": torch.int16,
+    "torch.CharStorage": torch.int8,
+    "torch.ByteStorage": torch.uint8,
+    "torch.BoolStorage": torch.bool,
+}
+CARRIERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+"""Numpy types that carry the bytes of an element; numpy itself has no bfloat16."""
+MAX_AXES = 8
+
+PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+_RECORDS = frozenset({"argparse.Namespace", "dnnlib.util.EasyDict", "numpy.ndarray"})
+_NAMES = frozenset(
+    {f"torch.{kind}" for kind in ("float16", "float32", "float64", "bfloat16", "int64")}
+    | {"torch.contiguous_format", "torch.channels_last", "builtins.object"}
+)
+_REFUSALS = {
+    "dnnlib.tflib": (
+        "it holds networks of the TensorFlow release; convert it to the PyTorch layout with that "
+        "release's own tool first"
+    ),
+    "torch.jit": "it holds a compiled program (TorchScript), not weights; nothing was run",
+    "__torch__": "it holds a compiled program (TorchScript), not weights; nothing was run",
+    "torch.nn.modules": (
+        "it holds whole modules instead of a state dict; save their state_dict() and import that"
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """Numbers in a row, as bytes."""
+
+    dtype: torch.dtype
+    count: int
+    read: Callable[[], bytes | memoryview]
+    """Returns the bytes, `count` elements in all; only called when a tensor is wanted."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTensor:
+    """A view of a storage whose shape is known to lie within it; not in memory yet."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of an element."""
+        return self.storage.dtype
+
+    def read(self) -> torch.Tensor:
+        """Return the tensor, in memory of its own."""
+        carrier = np.dtype(CARRIERS[self.dtype.itemsize])
+        row = np.frombuffer(self.storage.read(), carrier, self.storage.count)[self.offset :]
+        stride = [step * carrier.itemsize for step in self.stride]
+        view = np.lib.stride_tricks.as_strided(row, self.shape, stride, writeable=False)
+        return torch.from_numpy(np.array(view, order="C")).view(self.dtype)
+
+
+def allow_list(load_storage: Callable[[bytes], Any]) -> AllowList:
+    """Return the list; `load_storage` reads a storage that is nested in a pickle as bytes."""
+    makers: dict[str, Maker] = {
+        "torch._utils._rebuild_tensor": _tensor,
+        "torch._utils._rebuild_tensor_v2": _tensor,
+        "torch._utils._rebuild_parameter": lambda arguments: _instance(arguments[0], StoredTensor),
+        "torch.storage._load_from_bytes": lambda arguments: load_storage(
+            _instance(arguments[0], bytes)
+        ),
+        "torch.Size": lambda arguments: tuple(arguments[0]),
+        "torch.device": lambda arguments: None,
+        PERSISTENT: _persistent,
+        "_codecs.encode": lambda arguments: _instance(arguments[0], str).encode("latin1"),
+        "collections.OrderedDict": _dictionary,
+    }
+    for builtins in ("builtins", "__builtin__"):
+        makers[f"{builtins}.set"] = lambda arguments: set()
+    for core in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        makers[f"{core}.scalar"] = _scalar
+        makers[f"{core}._reconstruct"] = lambda arguments: Record("numpy.ndarray")
+    makers["numpy.dtype"] = lambda arguments: Record("numpy.dtype", {"code": arguments[0]})
+    return AllowList(
+        makers=makers,
+        records=_RECORDS,
+        names=_NAMES | frozenset(STORAGES),
+        refusals=_REFUSALS,
+    )
+
+
+def _instance(value: Any, kind: type[Any]) -> Any:
+    """Return a value of the kind that is wanted."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} for {kind.__name__}")
+    return value
+
+
+def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    """Return an ordered dictionary: empty, or (old writers) of a list of pairs."""
+    pairs = arguments[0] if arguments else []
+    if any(not isinstance(key, (str, int)) for key, _ in pairs):
+        raise TypeError("keys that are no texts")
+    return dict(pairs)
+
+
+def _persistent(arguments: tuple[Any, ...]) -> Record:
+    """Return the attributes of a persistent object; its source text is left where it is."""
+    meta = _instance(arguments[0], dict)
+    state = _instance(meta["state"], dict)
+    return Record(str(_instance(meta["class_name"], str)), state)
+
+
+def _scalar(arguments: tuple[Any, ...]) -> float | None:
+    """Return a numpy number, or None for a kind that no layer keeps."""
+    code, raw = _instance(arguments[0], Record).state.get("code"), arguments[1]
+    if code not in ("f8", "f4", "i8", "i4"):
+        return None
+    number = np.frombuffer(_instance(raw, bytes), np.dtype(f"<{code}"))
+    return float(number.item())
+
+
+def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
+    """Return a view of a storage after checking that it lies within."""
+    storage = _instance(arguments[0], Storage)
+    offset, shape, stride = (_whole(value) for value in arguments[1:4])
+    if len(shape) != len(stride) or len(shape) > MAX_AXES or len(offset) != 1:
+        raise CheckpointError("a tensor in it has a shape that does not fit its strides")
+    span = sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
+    # Fewer numbers than elements would be a view that unfolds into any amount of memory.
+    if 0 in shape or offset[0] + span > storage.count or math.prod(shape) > storage.count:
+        raise CheckpointError("a tensor in it reaches beyond its numbers")
+    return StoredTensor(storage, offset[0], shape, stride)
+
+
+def _whole(value: Any) -> tuple[int, ...]:
+    """Return numbers that are whole and not negative."""
+    numbers = value if isinstance(value, tuple) else (value,)
+    if any(type(number) is not int or not 0 <= number < 2**48 for number in numbers):
+        raise CheckpointError("a tensor in it has a size that is no whole number")
+    return numbers

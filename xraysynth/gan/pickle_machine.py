@@ -1,0 +1,370 @@
+"""Reads a pickle as data: a stack machine of our own that imports nothing and calls nothing.
+
+Python's own reader imports whatever a file names and calls it. This one knows names as texts
+only. A name that is not on the caller's list ends the reading; one that is on it becomes what
+the caller's own function makes of the plain values that follow. So a file can at worst be
+refused. Numbers of operations and bytes are limited; a dictionary's keys must be plain, because
+the hash of nested tuples can take for ever.
+
+References
+----------
+.. [1] Python standard library, `pickletools`: the meaning of each operation.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from xraysynth.errors import CheckpointError, DamagedError
+
+MAX_OPERATIONS = 1_000_000
+"""Of one file with all that is nested in it; 4 KiB of text or bytes count as one more.
+
+Published checkpoints of 1024x1024 need about 200,000.
+"""
+BYTES_OF_AN_OPERATION = 4096
+MAX_DIGITS = 64
+"""Bytes of a whole number; torch's magic number has ten."""
+
+
+class ByteSource(Protocol):
+    """An open file, a memory map or bytes in memory."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes."""
+
+    def readline(self) -> bytes:
+        """Return the bytes up to the end of the line."""
+
+    def tell(self) -> int:
+        """Return the position."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """Something that a file asks for by module and name; never imported."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(eq=False)
+class Record:
+    """An object of a file: the name of its class and its attributes, none of its code."""
+
+    kind: str
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Budget:
+    """Operations that are left to a file and all that is nested in it."""
+
+    left: int = MAX_OPERATIONS
+
+    def spend(self, count: int = 1) -> None:
+        """Count operations, or work that takes as long."""
+        self.left -= count
+        if self.left < 0:
+            raise CheckpointError(
+                f"reading it takes more than {MAX_OPERATIONS} operations, and checkpoints need far "
+                "fewer"
+            )
+
+
+Maker = Callable[[tuple[Any, ...]], Any]
+"""Turns the plain arguments of a call into an inert value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowList:
+    """What a file may ask for."""
+
+    makers: Mapping[str, Maker]
+    """Calls that are understood, by the full name of what is called."""
+    records: frozenset[str]
+    """Classes whose objects are kept as records: their attributes and nothing else."""
+    names: frozenset[str]
+    """Names that may stand as values, such as `torch.FloatStorage`."""
+    refusals: Mapping[str, str]
+    """Why a known name is refused, by the beginning of the name."""
+
+    def name(self, module: str, name: str) -> Name:
+        """Return a name that is on the list."""
+        text = f"{module}.{name}"
+        if text in self.makers or text in self.records or text in self.names:
+            return Name(text)
+        for beginning, reason in self.refusals.items():
+            if text.startswith(beginning):
+                raise CheckpointError(reason)
+        raise CheckpointError(
+            f"it asks to run {text[:80]!r}, which no checkpoint of a known layout needs; nothing "
+            "was run"
+        )
+
+    def call(self, name: Any, arguments: Any) -> Any:
+        """Return the inert value that stands for a call."""
+        text = str(name) if isinstance(name, Name) else ""
+        if isinstance(arguments, tuple) and text in self.records:
+            return Record(text)
+        if not isinstance(arguments, tuple) or text not in self.makers:
+            raise CheckpointError("it calls something that is no function; nothing was run")
+        try:
+            return self.makers[text](arguments)
+        except (TypeError, IndexError, KeyError, AttributeError, ValueError) as error:
+            if isinstance(error, CheckpointError):
+                raise
+            raise CheckpointError(f"its call of {text} has arguments of a wrong kind") from None
+
+
+PersistentLoad = Callable[[Any], Any]
+
+
+def read_pickle(
+    source: ByteSource, allowed: AllowList, budget: Budget, persistent: PersistentLoad | None = None
+) -> Any:
+    """Read one pickle, up to its end mark, as plain values and records.
+
+    Parameters
+    ----------
+    source : at the beginning of the pickle
+    allowed : what the pickle may ask for
+    budget : operations that are left
+    persistent : what a reference to something outside the pickle becomes
+
+    Raises
+    ------
+    CheckpointError
+        If the pickle asks for anything that is not on the list, or for more than the budget.
+    DamagedError
+        If it is cut short or no pickle.
+
+    Examples
+    --------
+    >>> import io
+    >>> nothing = AllowList(makers={}, records=frozenset(), names=frozenset(), refusals={})
+    >>> read_pickle(io.BytesIO(b"(lp0\\nI7\\na."), nothing, Budget())
+    [7]
+    """
+    machine = _Machine(allowed, budget, persistent)
+    try:
+        for operation, argument, _ in pickletools.genops(source):  # type: ignore[arg-type]
+            budget.spend(1 + _work(argument))
+            if operation.name == "STOP":
+                return machine.pop()
+            machine.run(operation.name, argument)
+    except CheckpointError:
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error) as error:
+        raise DamagedError(f"its pickle is cut short or garbled ({_short(error)})") from None
+    raise DamagedError("its pickle has no end")
+
+
+def _short(error: Exception) -> str:
+    """Return the beginning of an error's text."""
+    return " ".join(str(error).split())[:80]
+
+
+def _work(value: Any) -> int:
+    """Return how many operations the handling of a value counts as."""
+    if isinstance(value, (str, bytes, bytearray)):
+        return len(value) // BYTES_OF_AN_OPERATION
+    return len(value) if isinstance(value, (tuple, list, dict)) else 0
+
+
+_MARK = object()
+_PUSH = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "INT", "LONG", "FLOAT", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+    *("BINSTRING", "SHORT_BINSTRING", "STRING"),
+}
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_IGNORED = {"PROTO", "FRAME"}
+MAX_KEY = 2**31
+
+
+class _Machine:
+    """Stack and memory of one pickle."""
+
+    def __init__(
+        self, allowed: AllowList, budget: Budget, persistent: PersistentLoad | None
+    ) -> None:
+        self._allowed = allowed
+        self._budget = budget
+        self._persistent = persistent
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self, name: str, argument: Any) -> None:
+        """Carry out one operation."""
+        if name in _PUSH:
+            if isinstance(argument, int) and argument.bit_length() > 8 * MAX_DIGITS:
+                raise CheckpointError("a whole number in it is absurdly long")
+            self._stack.append(argument)
+        elif name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name]())
+        elif name in _TUPLES:
+            items = [self.pop() for _ in range(_TUPLES[name])]
+            self._stack.append(tuple(reversed(items)))
+        elif name not in _IGNORED:
+            handler = getattr(self, f"_{name.lower()}", None)
+            if handler is None:
+                raise CheckpointError(f"its pickle uses {name}, which no checkpoint needs")
+            handler(argument)
+
+    def pop(self) -> Any:
+        """Take the topmost value."""
+        value = self._stack.pop()
+        if value is _MARK:
+            raise ValueError("a mark where a value should be")
+        return value
+
+    def _to_mark(self) -> list[Any]:
+        """Take all values above the topmost mark."""
+        items: list[Any] = []
+        while (item := self._stack.pop()) is not _MARK:
+            items.append(item)
+        return items[::-1]
+
+    def _mark(self, _: Any) -> None:
+        self._stack.append(_MARK)
+
+    def _pop(self, _: Any) -> None:
+        self._stack.pop()
+
+    def _pop_mark(self, _: Any) -> None:
+        self._to_mark()
+
+    def _dup(self, _: Any) -> None:
+        self._stack.append(self._stack[-1])
+
+    # Memory
+
+    def _put(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
+
+    _binput = _long_binput = _put
+
+    def _memoize(self, _: Any) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
+
+    def _get(self, index: int) -> None:
+        self._stack.append(self._memo[index])
+
+    _binget = _long_binget = _get
+
+    # Containers
+
+    def _tuple(self, _: Any) -> None:
+        self._stack.append(tuple(self._to_mark()))
+
+    def _list(self, _: Any) -> None:
+        self._stack.append(self._to_mark())
+
+    def _dict(self, _: Any) -> None:
+        items = self._to_mark()
+        self._stack.append({})
+        self._store(items)
+
+    def _append(self, _: Any) -> None:
+        value = self.pop()
+        self._extend([value])
+
+    def _appends(self, _: Any) -> None:
+        self._extend(self._to_mark())
+
+    def _setitem(self, _: Any) -> None:
+        value, key = self.pop(), self.pop()
+        self._store([key, value])
+
+    def _setitems(self, _: Any) -> None:
+        self._store(self._to_mark())
+
+    def _additems(self, _: Any) -> None:
+        items = self._to_mark()
+        if not isinstance(self._stack[-1], set):
+            raise TypeError("items for something that is no set")
+        self._stack[-1].update(_key(item) for item in items)
+
+    def _frozenset(self, _: Any) -> None:
+        self._stack.append(frozenset(_key(item) for item in self._to_mark()))
+
+    def _extend(self, items: list[Any]) -> None:
+        """Append to the list on top of the stack."""
+        if not isinstance(self._stack[-1], list):
+            raise TypeError("items for something that is no list")
+        self._stack[-1].extend(items)
+
+    def _store(self, items: list[Any]) -> None:
+        """Put keys and values into the dictionary, or record, on top of the stack."""
+        target = self._stack[-1]
+        if isinstance(target, Record):
+            target = target.state
+        if not isinstance(target, dict):
+            raise TypeError("items for something that is no dictionary")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[_key(key)] = value
+
+    # Names, calls and objects
+
+    def _global(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")
+        self._stack.append(self._allowed.name(module, name))
+
+    def _stack_global(self, _: Any) -> None:
+        name, module = self.pop(), self.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise TypeError("a name that is no text")
+        self._stack.append(self._allowed.name(module, name))
+
+    def _reduce(self, _: Any) -> None:
+        arguments, name = self.pop(), self.pop()
+        # What was stored once may be handed to any number of calls.
+        for value in arguments if isinstance(arguments, tuple) else ():
+            self._budget.spend(_work(value))
+        self._stack.append(self._allowed.call(name, arguments))
+
+    _newobj = _reduce
+
+    def _build(self, _: Any) -> None:
+        state = self.pop()
+        target = self._stack[-1]
+        if isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], dict):
+            state = state[0]
+        self._budget.spend(_work(state))
+        if isinstance(target, Record) and isinstance(state, dict):
+            target.state.update(state)
+        elif not isinstance(target, (Record, dict)):
+            raise CheckpointError("it changes something that is no object; nothing was run")
+
+    def _binpersid(self, _: Any) -> None:
+        reference = self.pop()
+        if self._persistent is None:
+            raise CheckpointError("it refers to something outside itself")
+        self._stack.append(self._persistent(reference))
+
+
+def _key(value: Any) -> Any:
+    """Return a key or member, if it is plain.
+
+    Hashing nested tuples can take for ever, and so can a table of large numbers chosen to collide.
+    """
+    if not isinstance(value, str) and not (isinstance(value, int) and 0 <= value < MAX_KEY):
+        raise CheckpointError("a dictionary in it has keys that are no plain values")
+    return value
