@@ -65,6 +65,7 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a generator."""
+    from xraysynth.gan.distributed import is_first, joined_processes
     from xraysynth.gan.train_config import TrainConfig
     from xraysynth.gan.trainer import RESUME
     from xraysynth.gan.trainer import train as train_gan
@@ -82,8 +83,12 @@ def train(arguments: argparse.Namespace) -> int:
         )
     with open_scans(arguments.scans):
         pass  # A wrong file is refused before the folder is made.
-    with locked(arguments.out), watched("train-gan") as progress:
-        checkpoint = train_gan(arguments.scans, arguments.out, config, arguments.seed, progress)
+    with joined_processes(config.device):
+        if not is_first():
+            train_gan(arguments.scans, arguments.out, config, arguments.seed)
+            return 0
+        with locked(arguments.out), watched("train-gan") as progress:
+            checkpoint = train_gan(arguments.scans, arguments.out, config, arguments.seed, progress)
     say(f"generator: {checkpoint}")
     return 0
 

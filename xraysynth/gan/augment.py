@@ -20,6 +20,7 @@ from torch import Tensor
 
 from xraysynth.gan.affine import rotation, scaling, translation
 from xraysynth.gan.chance import Chance, RandomChance
+from xraysynth.gan.distributed import Share
 from xraysynth.gan.warp import warp
 from xraysynth.settings import Settings
 
@@ -80,6 +81,13 @@ class AugmentDraw:
     """(n,) factor on the pixel values, after the brightness."""
     brightness: Tensor | None = None
     """(n,) constant added to the pixel values."""
+
+    def rows(self, share: Share) -> AugmentDraw:
+        """Return what was chosen for one process's samples of the joined batch."""
+        parts = {
+            name: None if part is None else share.of(part) for name, part in vars(self).items()
+        }
+        return AugmentDraw(**parts)
 
 
 def draw_augmentation(

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.distributed import MINIBATCH_GROUP
 from xraysynth.gan.layers import EPSILON, Convolution, Dense
 from xraysynth.gan.mapping import LabelMap
 from xraysynth.gan.resample import at_least_float32
-
-MINIBATCH_GROUP = 4
 
 
 class DiscriminatorBlock(nn.Module):

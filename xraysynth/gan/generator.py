@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.distributed import JoinedRng
 from xraysynth.gan.layers import SynthesisLayer, ToImage
 from xraysynth.gan.mapping import Mapping
 from xraysynth.gan.resample import upsample
@@ -83,7 +84,7 @@ class Synthesis(nn.Module):
         latent_w: Tensor,
         noise_mode: NoiseMode = "const",
         on_activation: OnActivation | None = None,
-        rng: torch.Generator | None = None,
+        rng: torch.Generator | JoinedRng | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Return images of about [-1, 1].
@@ -170,7 +171,7 @@ class Generator(nn.Module):
 
 
 def _noise(
-    layer: SynthesisLayer, n_samples: int, mode: NoiseMode, rng: torch.Generator | None
+    layer: SynthesisLayer, n_samples: int, mode: NoiseMode, rng: torch.Generator | JoinedRng | None
 ) -> Tensor | None:
     """Return the noise that a layer adds, before its strength."""
     if mode == "none":
@@ -178,4 +179,6 @@ def _noise(
     if mode == "const":
         return layer.noise_const
     shape = (n_samples, 1, *layer.noise_const.shape)
+    if isinstance(rng, JoinedRng):
+        return rng.normal(shape)
     return torch.randn(shape, generator=rng, device=layer.noise_const.device)

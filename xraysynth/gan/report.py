@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xraysynth.errors import InputError
+from xraysynth.gan.distributed import is_first
 from xraysynth.gan.grids import COLUMNS, displayable, grid_images, tile, write_png
 from xraysynth.gan.state import TrainState
 
@@ -22,11 +23,15 @@ class Report:
     def __init__(self, out: Path, step: int, *, tensorboard: bool) -> None:
         """Go on after `step`: later lines are of a killed run and will come again."""
         self._out = out
-        self._board = _open_board(out / BOARD, step) if tensorboard else None
-        _forget_after(out / STATS, step)
+        self._writes = is_first()
+        self._board = _open_board(out / BOARD, step) if tensorboard and self._writes else None
+        if self._writes:
+            _forget_after(out / STATS, step)
 
     def write(self, state: TrainState, stats: dict[str, float], seed: int) -> None:
-        """Append a line, and draw the grid of fixed latents."""
+        """Append a line, and draw the grid of fixed latents; the first process alone does."""
+        if not self._writes:
+            return
         line = {
             "step": state.step,
             "kimg": round(state.images_seen / 1000, 3),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from xraysynth.errors import StageError
 from xraysynth.gan.augment import apply_augmentation, draw_augmentation
 from xraysynth.gan.data import ScanStream
+from xraysynth.gan.distributed import ALONE, JoinedRng, Share, average, average_gradients, share_of
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
 from xraysynth.gan.precision import compute_dtype
@@ -30,9 +31,11 @@ class Batch:
     latent_z: Tensor
     mixing_z: Tensor
     rng: torch.Generator
-    """For choices, on the processor."""
-    noise_rng: torch.Generator
+    """For choices of the joined batch, on the processor."""
+    noise_rng: torch.Generator | JoinedRng
     """For pictures full of noise, where the networks are."""
+    share: Share = ALONE
+    """Which samples of the joined batch are here."""
     real_labels: Tensor | None = None
     """(n, labels) multi-hot of what the real scans hold; None for unconditional networks."""
     drawn_labels: Tensor | None = None
@@ -51,8 +54,9 @@ def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: 
     rng = torch.Generator().manual_seed(stream_seed(seed, "step", state.step))
     noise_seed = stream_seed(seed, "noise", state.step)
     shape = (config.batch, state.generator.z_dim)
+    share = share_of(config.batch)
     real_labels, drawn_labels = (
-        None if labels is None else labels.to(state.device)
+        None if labels is None else share.of(labels).to(state.device)
         for labels in scans.labels(
             state.images_seen,
             config.batch,
@@ -61,14 +65,23 @@ def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: 
         )
     )
     return Batch(
-        real=scans.batch(state.images_seen, config.batch, state.resolution).to(state.device),
-        latent_z=torch.randn(shape, generator=rng).to(state.device),
-        mixing_z=torch.randn(shape, generator=rng).to(state.device),
+        real=_real_scans(state, scans, config.batch, share).to(state.device),
+        latent_z=share.of(torch.randn(shape, generator=rng)).to(state.device),
+        mixing_z=share.of(torch.randn(shape, generator=rng)).to(state.device),
         rng=rng,
-        noise_rng=torch.Generator(state.device).manual_seed(noise_seed),
+        noise_rng=JoinedRng(torch.Generator(state.device).manual_seed(noise_seed), share),
+        share=share,
         real_labels=real_labels,
         drawn_labels=drawn_labels,
     )
+
+
+def _real_scans(state: TrainState, scans: ScanStream, batch: int, share: Share) -> Tensor:
+    """Return this process's share of the real scans; the others are not read."""
+    if share.world == 1:
+        return scans.batch(state.images_seen, batch, state.resolution)
+    places = [state.images_seen + row for row in share.rows(batch)]
+    return torch.cat([scans.batch(place, 1, state.resolution) for place in places])
 
 
 def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
@@ -76,7 +89,8 @@ def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
     generator = state.generator
     single = generator.mapping.single(batch.latent_z, batch.drawn_labels)
     with torch.no_grad():
-        generator.mapping.w_avg.lerp_(single.detach().mean(dim=0), 1.0 - W_AVERAGE_DECAY)
+        mean = average(single.detach().mean(dim=0))
+        generator.mapping.w_avg.lerp_(mean, 1.0 - W_AVERAGE_DECAY)
     latent_w = single[:, None, :].expand(-1, generator.num_ws, -1)
     if config.style_mixing:
         latent_w = mix_styles(generator, latent_w, batch, config.style_mixing)
@@ -88,10 +102,10 @@ def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
 
 def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: float) -> Tensor:
     """Take the rows of w after a random layer from a second latent, for a share of the samples."""
-    count, num_ws, _ = latent_w.shape
+    count, num_ws = len(latent_w) * batch.share.world, latent_w.shape[1]
     cutoff = torch.randint(1, num_ws, (count,), generator=batch.rng)
     mixed = torch.rand(count, generator=batch.rng) < share
-    cutoff = torch.where(mixed, cutoff, torch.full_like(cutoff, num_ws))
+    cutoff = batch.share.of(torch.where(mixed, cutoff, torch.full_like(cutoff, num_ws)))
     other = generator.mapping.single(batch.mixing_z, batch.drawn_labels)[:, None, :]
     later = torch.arange(num_ws)[None, :] >= cutoff[:, None]
     return torch.where(later[:, :, None].to(latent_w.device), other, latent_w)
@@ -109,11 +123,12 @@ def discriminator_step(
     seen = torch.cat([real_seen, fake_seen])
     real_score, fake_score = judged(state, seen, batch.all_labels, config).chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
-    descend(state.discriminator_optimiser, state.discriminator, loss)
+    joined_loss = descend(state.discriminator_optimiser, state.discriminator, loss)
     real_score = real_score.detach()
     # Relativistic scores have no zero: how sure the discriminator is shows in the pairs.
     margin = real_score - fake_score.detach() if config.loss == "relativistic" else real_score
-    stats = {"loss_discriminator": loss.item(), "real_sign": margin.sign().mean().item()}
+    sign = average(margin.sign().mean()).item()
+    stats = {"loss_discriminator": joined_loss, "real_sign": sign}
     if state.step % config.r1_interval == 0:
         stats["gradient_penalty"] = penalise_gradient(state, (real_seen, fake_seen), batch, config)
     return real_score, stats
@@ -137,7 +152,7 @@ def penalise_gradient(
     descend(
         state.discriminator_optimiser, state.discriminator, total * (gamma / 2 * config.r1_interval)
     )
-    return total.item()
+    return average(total.detach()).item()
 
 
 def generator_step(
@@ -148,9 +163,9 @@ def generator_step(
     fake_seen = augmented(state, batch, fake, config)
     fake_score = judged(state, fake_seen, batch.drawn_labels, config)
     loss = generator_loss(config.loss, fake_score, real_score)
-    descend(state.generator_optimiser, state.generator, loss)
+    joined_loss = descend(state.generator_optimiser, state.generator, loss)
     state.discriminator.requires_grad_(True)
-    stats = {"loss_generator": loss.item()}
+    stats = {"loss_generator": joined_loss}
     if config.path_length_weight and state.step % config.path_length_interval == 0:
         stats["path_length"] = penalise_path(state, batch, config)
     return stats
@@ -158,19 +173,26 @@ def generator_step(
 
 def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float:
     """Lazy path length regularisation on half a batch; returns the mean length."""
-    count = max(config.batch // 2, 1)
+    count = max(len(batch.mixing_z) // 2, 1)
     generator = state.generator
     labels = None if batch.drawn_labels is None else batch.drawn_labels[:count]
     latent_w = generator.mapping(batch.mixing_z[:count], labels=labels)
     images = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
-    direction = torch.randn(images.shape, generator=batch.noise_rng, device=state.device)
+    direction = _noise_like(images, batch)
     lengths = path_lengths(images, latent_w, direction)
-    mean = lengths.detach().mean().item()
+    mean = average(lengths.detach().mean()).item()
     state.path_mean += PATH_DECAY * (mean - state.path_mean)
     penalty = (lengths - state.path_mean).square().mean()
     weight = config.path_length_weight * config.path_length_interval
     descend(state.generator_optimiser, generator, penalty * weight)
     return mean
+
+
+def _noise_like(images: Tensor, batch: Batch) -> Tensor:
+    """Return standard normal noise of the shape of images."""
+    if isinstance(batch.noise_rng, JoinedRng):
+        return batch.noise_rng.normal(images.shape)
+    return torch.randn(images.shape, generator=batch.noise_rng, device=images.device)
 
 
 def judged(state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig) -> Tensor:
@@ -185,23 +207,26 @@ def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConf
     if config.augment == "none" or state.augment_p == 0.0:
         return images
     size = (images.shape[2], images.shape[3])
-    draw = draw_augmentation(config.augmentations, state.augment_p, len(images), size, batch.rng)
-    return apply_augmentation(images, draw)
+    joined = len(images) * batch.share.world
+    draw = draw_augmentation(config.augmentations, state.augment_p, joined, size, batch.rng)
+    return apply_augmentation(images, draw.rows(batch.share))
 
 
-def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> None:
-    """One optimiser step; a parameter without gradient counts as zero, as published."""
-    if not math.isfinite(loss.item()):
-        raise StageError(
-            f"training diverged: the loss is {loss.item()}. The last checkpoint is whole; "
-            "lower learning_rate or raise r1_strength, and run again."
-        )
+def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> float:
+    """One optimiser step; a parameter without gradient counts as zero, as published.
+
+    Returns the loss over the joined batch.
+    """
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    for parameter in module.parameters():
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
+    joined_loss = average_gradients(module.parameters(), loss.detach())
+    if not math.isfinite(joined_loss):
+        raise StageError(
+            f"training diverged: the loss is {joined_loss}. The last checkpoint is whole; "
+            "lower learning_rate or raise r1_strength, and run again."
+        )
     optimiser.step()
+    return joined_loss
 
 
 @torch.no_grad()

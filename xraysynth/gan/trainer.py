@@ -10,6 +10,7 @@ import torch
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
+from xraysynth.gan import distributed
 from xraysynth.gan.adapt import adapt_augmentation
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
@@ -71,6 +72,7 @@ def train(
     )
     _check_growth(config, stream.resolution)
     state = _resume_or_start(out, config, seed, key, stream)
+    distributed.broadcast([state.generator, state.discriminator, state.average])
     report = Report(out, state.step, tensorboard=config.tensorboard)
     total = round(config.kimg * 1000)
     pace = Pace(state.images_seen)
@@ -155,7 +157,10 @@ def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
     settings = config.model_dump(mode="json", exclude=_FREE)
     # "auto" may mean something else on the machine that resumes.
     settings["precision"] = str(compute_dtype(config.precision, torch_device(config.device)))
-    text = json.dumps([settings, seed, sha256_file(scans), torch.get_num_threads()], sort_keys=True)
+    facts = [settings, seed, sha256_file(scans), torch.get_num_threads()]
+    if distributed.processes() > 1:
+        facts.append(distributed.processes())  # They share out sums, as threads do.
+    text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -213,11 +218,14 @@ def _due(state: TrainState, config: TrainConfig, total: int) -> bool:
 def _save(out: Path, state: TrainState, key: str) -> None:
     """Write the checkpoint and, last, the state to resume from."""
     _save_networks(out / CHECKPOINT, state)
-    save_state(out / RESUME, state, key)
+    if distributed.is_first():
+        save_state(out / RESUME, state, key)
 
 
 def _save_networks(path: Path, state: TrainState) -> None:
     """Write the averaged generator and, for fine-tuning, the discriminator beside it."""
+    if not distributed.is_first():
+        return
     facts = {"kimg": round(state.images_seen / 1000, 3), "augment_p": state.augment_p}
     save_generator(path, state.average, facts)
     save_discriminator(path, state.discriminator)
