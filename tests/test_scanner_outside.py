@@ -148,6 +148,6 @@ def test_noise_of_open_air_is_of_the_size_of_a_real_scanner_s(shared: Path) -> N
     real = np.array([np.sqrt(((1 - c[c < 1]) ** 2).mean()) for c in air])
     noisy = expose(np.ones((2, 100, 800), dtype=np.float32), 1.5, np.random.default_rng(0))
     ours = np.array([np.sqrt(((1 - c[c < 1]) ** 2).mean()) for c in noisy])
-    # The pixels of that scanner are smaller than ours of 1.5 mm; the ratio of channels is the same.
-    assert ((0.5 < ours / real) & (ours / real < 1.2)).all()
+    # Dose and pixels of that scanner are not known; the ratio of its channels does not need them.
+    assert ((ours / real > 0.5) & (ours / real < 1.2)).all()
     assert ours[1] / ours[0] == pytest.approx(real[1] / real[0], rel=0.25)
