@@ -36,21 +36,9 @@ def simulated(*parts: Part) -> RawScan:
     return RawScan(*both.reshape(2, 120, 120))
 
 
-def at(threat: RawScan, rotation_deg: float = 0.0, noise_seed: int | None = None) -> InsertionDraw:
-    """Return the draw that puts a threat where its own scan shows it."""
-    solid = clean_logs(threat).mean(axis=0) >= 0.02
-    rows, cols = np.nonzero(solid)
-    return InsertionDraw(
-        row_px=int(rows.min()) - 1,
-        col_px=int(cols.min()) - 1,
-        rotation_deg=rotation_deg,
-        noise_seed=noise_seed,
-    )
-
-
 def test_transmissions_of_bag_and_threat_multiply_in_each_channel() -> None:
     bag, threat = simulated(BAG), simulated(PLATE)
-    found = insert(bag, threat, at(threat))
+    found = insert(bag, threat, InsertionDraw())
     np.testing.assert_allclose(found.low, bag.low * threat.low, rtol=1e-3)
     np.testing.assert_allclose(found.high, bag.high * threat.high, rtol=1e-3)
 
@@ -64,7 +52,7 @@ def test_transmissions_of_bag_and_threat_multiply_in_each_channel() -> None:
     ],
 )
 def test_insertion_equals_the_simulated_bag_that_holds_the_threat(part: Part) -> None:
-    found = insert(simulated(BAG), simulated(part), at(simulated(part)))
+    found = insert(simulated(BAG), simulated(part), InsertionDraw())
     together = simulated(BAG, part)
     # What remains is the beam that one hardens for the other: 1 % of -ln T behind 2 mm of plastic.
     for channel, expected in ((found.low, together.low), (found.high, together.high)):
@@ -73,7 +61,7 @@ def test_insertion_equals_the_simulated_bag_that_holds_the_threat(part: Part) ->
 
 def test_mask_is_where_the_simulator_says_the_threat_is() -> None:
     threat = simulated(PLATE)
-    found = insert(simulated(BAG), threat, at(threat))
+    found = insert(simulated(BAG), threat, InsertionDraw())
     truth = VIEW.chord(PLATE, (slice(0, 120), slice(0, 120))) > 0.05
     np.testing.assert_array_equal(found.mask, truth)
     rows, cols = np.nonzero(truth)
@@ -82,24 +70,35 @@ def test_mask_is_where_the_simulator_says_the_threat_is() -> None:
 
 def test_visibility_is_the_share_of_the_line_integral() -> None:
     threat = simulated(PLATE)
-    in_air = insert(RawScan(np.ones((120, 120)), np.ones((120, 120))), threat, at(threat))
+    in_air = insert(RawScan(np.ones((120, 120)), np.ones((120, 120))), threat, InsertionDraw())
     assert in_air.visibility == pytest.approx(1.0)
     level = float(np.exp(-clean_logs(threat).mean(axis=0)[60, 60]))
     halved = insert(
-        RawScan(np.full((120, 120), level), np.full((120, 120), level)), threat, at(threat)
+        RawScan(np.full((120, 120), level), np.full((120, 120), level)), threat, InsertionDraw()
     )
     assert halved.visibility == pytest.approx(0.5, abs=0.02)
 
 
-def test_threat_of_air_is_refused() -> None:
-    air = RawScan(np.ones((30, 30)), np.ones((30, 30)))
+def test_inserting_air_changes_nothing_and_is_never_drawn() -> None:
+    air, bag = RawScan(np.ones((30, 30)), np.ones((30, 30))), simulated(BAG)
+    found = insert(bag, air, InsertionDraw(row_px=40, noise_seed=3))
+    np.testing.assert_array_equal(found.low, bag.low)
+    np.testing.assert_array_equal(found.high, bag.high)
+    assert not found.mask.any()
     with pytest.raises(InputError, match="shows nothing but air"):
-        insert(simulated(BAG), air, InsertionDraw(row_px=0, col_px=0))
+        draw_insertion(InsertionConfig(), bag, air, 0)
+
+
+def test_slab_without_any_air_around_is_inserted_whole() -> None:
+    slab = RawScan(np.full((120, 120), 0.4), np.full((120, 120), 0.7))
+    found = insert(simulated(BAG), slab, InsertionDraw())
+    np.testing.assert_allclose(found.low, simulated(BAG).low * 0.4, rtol=1e-4)
+    assert found.mask.all()
 
 
 def test_outside_its_mask_nothing_changes_but_the_soft_rim() -> None:
     bag, threat = simulated(BAG), simulated(PLATE)
-    found = insert(bag, threat, at(threat, rotation_deg=33.0))
+    found = insert(bag, threat, InsertionDraw(rotation_deg=33.0, row_px=-10, col_px=-10))
     rim = np.zeros_like(found.mask)
     rows, cols = np.nonzero(found.mask)
     rim[rows.min() - 1 : rows.max() + 2, cols.min() - 1 : cols.max() + 2] = True
@@ -111,7 +110,7 @@ def test_outside_its_mask_nothing_changes_but_the_soft_rim() -> None:
 def test_background_level_of_the_threat_is_not_inserted() -> None:
     bag, threat = simulated(BAG), simulated(PLATE)
     dim = RawScan(threat.low * 0.985, threat.high * 0.97)
-    plain, dimmed = (insert(bag, each, at(threat)) for each in (threat, dim))
+    plain, dimmed = (insert(bag, each, InsertionDraw()) for each in (threat, dim))
     np.testing.assert_allclose(dimmed.low, plain.low, rtol=1e-3)
     np.testing.assert_array_equal(dimmed.mask, plain.mask)
 
@@ -130,7 +129,7 @@ def test_noise_behind_the_threat_is_that_of_the_quanta_left() -> None:
 
     seen_bag = noisy(bag)
     assert noise_level(seen_bag) == pytest.approx((sigma, sigma), rel=0.05)
-    found = insert(seen_bag, noisy(plate), InsertionDraw(row_px=39, col_px=39, noise_seed=1))
+    found = insert(seen_bag, noisy(plate), InsertionDraw(noise_seed=1))
     inner = found.low[60:240, 60:240]
     assert inner.mean() == pytest.approx(bag_level * threat_level, rel=0.01)
     # One exposure of both: sigma^2 T. Two exposures multiplied would have 1 / T_bag + 1 / T_threat.
@@ -155,13 +154,11 @@ def test_drawn_places_are_whole_and_within_the_bag(seed: int, inside: float) -> 
 
 def test_quarter_turns_and_flips_move_pixels_without_mixing_them() -> None:
     threat = simulated(PLATE)
-    plain = turned_logs(threat, InsertionDraw(row_px=0, col_px=0))
+    plain = turned_logs(threat, InsertionDraw())
     for quarters in (1, 2, 3):
-        turned = turned_logs(
-            threat, InsertionDraw(row_px=0, col_px=0, rotation_deg=90.0 * quarters)
-        )
+        turned = turned_logs(threat, InsertionDraw(rotation_deg=90.0 * quarters))
         np.testing.assert_array_equal(turned, np.rot90(plain, quarters, axes=(1, 2)))
-    flipped = turned_logs(threat, InsertionDraw(row_px=0, col_px=0, flip=True))
+    flipped = turned_logs(threat, InsertionDraw(flip=True))
     np.testing.assert_array_equal(flipped, plain[:, :, ::-1])
 
 
@@ -169,8 +166,7 @@ def test_quarter_turns_and_flips_move_pixels_without_mixing_them() -> None:
 def test_turning_keeps_the_sum_of_line_integrals(angle_deg: float) -> None:
     threat = simulated(PLATE)
     plain, turned = (
-        turned_logs(threat, InsertionDraw(row_px=0, col_px=0, rotation_deg=angle)).sum()
-        for angle in (0.0, angle_deg)
+        turned_logs(threat, InsertionDraw(rotation_deg=angle)).sum() for angle in (0.0, angle_deg)
     )
     assert turned == pytest.approx(plain, rel=0.01)
 
@@ -204,7 +200,7 @@ def test_exposed_threat_in_exposed_bag_keeps_its_colours() -> None:
         RawScan(*expose(np.stack([scan.low, scan.high]), 2.0, rng))
         for scan in (simulated(BAG), simulated(PLATE))
     )
-    found = insert(bag, threat, at(threat, noise_seed=2))
+    found = insert(bag, threat, InsertionDraw(noise_seed=2))
     expected = simulated(BAG, PLATE)
     # The detector's blur softens two pixels along the edge.
     inner = binary_erosion(found.mask, iterations=3)
@@ -217,10 +213,15 @@ def test_real_knives_in_real_suitcases_multiply(shared_real: dict[str, RawScan])
     draw = draw_insertion(InsertionConfig(noise=False), bag, knife, 1)
     found = insert(bag, knife, draw)
     logs = turned_logs(knife, draw)
-    rows = slice(draw.row_px, draw.row_px + logs.shape[1])
-    cols = slice(draw.col_px, draw.col_px + logs.shape[2])
+    own = np.zeros(bag.shape, dtype=np.float32)
+    rows, cols = (
+        np.arange(size) + first
+        for size, first in zip(logs.shape[1:], (draw.row_px, draw.col_px), strict=True)
+    )
+    own[np.ix_(rows, cols)] = logs[0]
+    np.testing.assert_allclose(found.low, bag.low * np.exp(-own), atol=0.02)
     np.testing.assert_allclose(
-        found.low[rows, cols], bag.low[rows, cols] * np.exp(-logs[0]), atol=1e-5
+        found.low[found.mask], (bag.low * np.exp(-own))[found.mask], rtol=1e-4
     )
     # A steel blade stays steel: R of what was added is that measured on the knives.
     blade = logs.mean(axis=0) > 0.3

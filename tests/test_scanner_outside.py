@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xraylib
+from PIL import Image
+from scipy.ndimage import binary_erosion
 
 from xraysynth.scanner.atomic_number import effective_z
 from xraysynth.scanner.detector import expose, response, transmission
@@ -102,3 +106,48 @@ def test_lead_reads_as_dense(thickness_mm: float) -> None:
 def test_steel_reads_as_metal_from_foil_to_block(thickness_mm: float) -> None:
     low, high = transmission(np.array([[thickness_mm]]), ["steel"])
     assert effective_z(low, high).item() == pytest.approx(26.0, abs=1.0)
+
+
+def real_logs(shared: Path, name: str) -> np.ndarray:
+    """Return -ln T of a real raw pair."""
+    folder = shared / "real" / "dual_energy"
+    if not folder.is_dir():
+        pytest.skip("no raw pairs in ../shared/real/dual_energy")
+    channels = []
+    for energy in ("low", "high"):
+        with Image.open(folder / f"{name}_{energy}.png") as opened:
+            channels.append(np.asarray(opened).astype(np.float64) / 60_000)
+    return -np.log(np.clip(channels, 1e-4, 1))
+
+
+@pytest.mark.parametrize(
+    ("names", "material_name"),
+    [
+        pytest.param([f"knife/knife_{k}" for k in (0, 11, 15, 100)], "steel", id="knives"),
+        pytest.param(["background/background_0"], "aluminium", id="frame"),
+    ],
+)
+def test_ratio_of_a_real_scanner_is_met_at_equal_attenuation(
+    shared: Path, names: list[str], material_name: str
+) -> None:
+    thickness_mm = np.geomspace(0.01, 40, 300)
+    low, high = -np.log(transmission(thickness_mm[None], [material_name]))
+    for name in names:
+        logs = real_logs(shared, name)
+        mean = logs.mean(axis=0)
+        solid = binary_erosion((mean > 0.3) & (mean < 1.5), iterations=2)
+        real = np.median(logs[0][solid] / logs[1][solid])
+        ours = np.median(np.interp(logs[1][solid], high, low / high))
+        assert ours == pytest.approx(real, rel=0.1)
+
+
+def test_noise_of_open_air_is_of_the_size_of_a_real_scanner_s(shared: Path) -> None:
+    logs = real_logs(shared, "background/background_4")
+    # Half of the values are cut off at air: the spread of the others, from air.
+    air = np.exp(-logs[:, :100])
+    real = np.array([np.sqrt(((1 - c[c < 1]) ** 2).mean()) for c in air])
+    noisy = expose(np.ones((2, 100, 800), dtype=np.float32), 1.5, np.random.default_rng(0))
+    ours = np.array([np.sqrt(((1 - c[c < 1]) ** 2).mean()) for c in noisy])
+    # Dose and pixels of that scanner are not known; the ratio of its channels does not need them.
+    assert ((ours / real > 0.5) & (ours / real < 1.2)).all()
+    assert ours[1] / ours[0] == pytest.approx(real[1] / real[0], rel=0.25)

@@ -60,10 +60,11 @@ class InsertionConfig(Settings):
 class InsertionDraw:
     """What was chosen for one insertion."""
 
-    row_px: int
-    """Top of the turned threat in the bag's picture."""
-    col_px: int
-    """Left of it."""
+    row_px: int = 0
+    """Row of the bag's picture on which the first row of the turned threat's picture comes to lie;
+    below 0 where only air lies outside."""
+    col_px: int = 0
+    """The same for columns."""
     rotation_deg: float = 0.0
     """Anticlockwise, after the flip."""
     flip: bool = False
@@ -86,18 +87,12 @@ class Insertion:
 
 
 def turned_logs(threat: RawScan, draw: InsertionDraw) -> Float[np.ndarray, "2 row col"]:
-    """Return the threat's own -ln T: cleaned, mirrored, scaled, turned, cropped to what it shows.
-
-    Raises
-    ------
-    InputError
-        If the threat's scan shows nothing but air.
-    """
+    """Return the threat's own -ln T: cleaned, mirrored, scaled, turned; air is 0."""
     return _turn(clean_logs(threat), draw)
 
 
 def _turn(logs: np.ndarray, draw: InsertionDraw) -> np.ndarray:
-    """Mirror, scale, turn and crop line integrals."""
+    """Mirror, scale and turn line integrals; the picture grows to hold its corners."""
     if draw.flip:
         logs = logs[:, :, ::-1]
     if draw.scale != 1:
@@ -107,16 +102,20 @@ def _turn(logs: np.ndarray, draw: InsertionDraw) -> np.ndarray:
     if rest_deg:
         turned = ndimage.rotate(logs, rest_deg, axes=(2, 1), order=1, mode="constant")
         logs = np.maximum(turned, 0)
+    return np.ascontiguousarray(logs)
+
+
+def _shown(logs: np.ndarray) -> tuple[slice, slice] | None:
+    """Return the rows and columns that are not air, one more on each side; None if all is air."""
     solid = logs.mean(axis=0) >= MASK_LOG
     if not solid.any():
-        raise InputError(
-            "the threat's scan shows nothing but air; check its air level or leave it out."
-        )
+        return None
     rows, cols = ndimage.find_objects(solid.astype(np.uint8))[0]
-    # One pixel more on each side keeps the soft edge.
-    rows = slice(max(rows.start - 1, 0), rows.stop + 1)
-    cols = slice(max(cols.start - 1, 0), cols.stop + 1)
-    return np.ascontiguousarray(logs[:, rows, cols])
+    # One pixel more keeps the soft edge.
+    return (
+        slice(max(rows.start - 1, 0), min(rows.stop + 1, solid.shape[0])),
+        slice(max(cols.start - 1, 0), min(cols.stop + 1, solid.shape[1])),
+    )
 
 
 def bag_outline(bag: RawScan) -> Bool[np.ndarray, "row col"]:
@@ -139,23 +138,28 @@ def draw_insertion(
     Raises
     ------
     InputError
-        If the threat fits nowhere, whichever way it was turned.
+        If the threat fits nowhere, whichever way it was turned, or its scan shows only air.
     """
     outline, logs, best = bag_outline(bag), clean_logs(threat), 0.0
     for attempt in range(POSES):
         rng = stream(seed, "insertion", attempt)
         pose = InsertionDraw(
-            row_px=0,
-            col_px=0,
             rotation_deg=float(rng.uniform(*config.rotation_deg)),
             flip=bool(config.flip and rng.integers(2)),
             scale=float(rng.uniform(*config.scale)),
             noise_seed=stream_seed(seed, "noise") if config.noise else None,
         )
-        solid = _turn(logs, pose).mean(axis=0) >= MASK_LOG
+        turned = _turn(logs, pose)
+        shown = _shown(turned)
+        if shown is None:
+            raise InputError(
+                "the threat's scan shows nothing but air; check its air level or leave it out."
+            )
+        solid = turned.mean(axis=0)[shown] >= MASK_LOG
         place, share = _place(outline, solid, config.inside, rng)
         if place is not None:
-            return replace(pose, row_px=place[0], col_px=place[1])
+            row_px, col_px = place[0] - shown[0].start, place[1] - shown[1].start
+            return replace(pose, row_px=row_px, col_px=col_px)
         best = max(best, share)
     (rows, cols), (tall, wide) = solid.shape, bag.shape
     raise InputError(
@@ -200,17 +204,20 @@ def insert(bag: RawScan, threat: RawScan, draw: InsertionDraw) -> Insertion:
     Parameters
     ----------
     bag, threat : raw scans
-        The threat was scanned alone; whatever its scan shows as air is subtracted.
+        The threat was scanned alone; whatever its scan shows as air is subtracted. Where its
+        border is no air, nothing is.
     draw : InsertionDraw
-        From `draw_insertion`, or made by hand.
+        From `draw_insertion`, or made by hand. The default puts the threat's first row and column
+        on the bag's.
 
     Raises
     ------
     InputError
-        If the threat's scan shows nothing but air, or the place lies outside the picture.
+        If a part of the threat lies outside the bag's picture.
 
     Notes
     -----
+    A threat of nothing but air changes nothing: the mask is empty and the box is 0, 0, 0, 0.
     Quantum noise is not that of two exposures: the threat's own is taken away, and noise is added
     for the quanta that the threat takes out of the bag's: variance (1 / T_bag) (1 / T_threat - 1)
     times that of open air, in -ln T.
@@ -221,26 +228,22 @@ def insert(bag: RawScan, threat: RawScan, draw: InsertionDraw) -> Insertion:
     >>> plate[5:15, 5:15] = 0.5
     >>> bag = RawScan(np.full((40, 40), 0.5), np.full((40, 40), 0.6))
     >>> found = insert(bag, RawScan(plate, plate), InsertionDraw(row_px=10, col_px=10))
-    >>> float(found.low[15, 15]), round(float(found.high[0, 0]), 3), int(found.mask.sum())
-    (0.25, 0.6, 100)
+    >>> float(found.low[20, 20]), found.box, int(found.mask.sum())
+    (0.25, (15, 15, 25, 25), 100)
     """
-    logs = turned_logs(threat, draw)
-    rows, cols = (
-        slice(first, first + size)
-        for first, size in zip((draw.row_px, draw.col_px), logs.shape[1:], strict=True)
-    )
-    if min(draw.row_px, draw.col_px) < 0 or rows.stop > bag.shape[0] or cols.stop > bag.shape[1]:
-        raise InputError(
-            f"a threat of {logs.shape[2]} x {logs.shape[1]} pixels at row {draw.row_px}, column "
-            f"{draw.col_px} leaves a bag of {bag.shape[1]} x {bag.shape[0]}; move it inside."
-        )
     both = np.stack([bag.low, bag.high]).astype(np.float32)
+    mask = np.zeros(bag.shape, dtype=bool)
+    logs = turned_logs(threat, draw)
+    shown = _shown(logs)
+    if shown is None:
+        return Insertion(low=both[0], high=both[1], mask=mask, box=(0, 0, 0, 0), visibility=0.0)
+    logs = logs[:, *shown]
+    rows, cols = _target(draw, shown, bag.shape)
     behind = both[:, rows, cols].copy()
     added = _extra_noise(bag, behind, logs, draw.noise_seed)
     both[:, rows, cols] = np.clip(behind * np.exp(-logs) + added, 0, 1)
     own = logs.mean(axis=0)
     solid = own >= MASK_LOG
-    mask = np.zeros(bag.shape, dtype=bool)
     mask[rows, cols] = solid
     inner_rows, inner_cols = ndimage.find_objects(mask.astype(np.uint8))[0]
     before = -np.log(np.clip(behind, LOWEST, 1)).mean(axis=0)
@@ -251,6 +254,23 @@ def insert(bag: RawScan, threat: RawScan, draw: InsertionDraw) -> Insertion:
         box=(inner_cols.start, inner_rows.start, inner_cols.stop, inner_rows.stop),
         visibility=float(own[solid].sum() / (own + before)[solid].sum()),
     )
+
+
+def _target(
+    draw: InsertionDraw, shown: tuple[slice, slice], shape: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return the rows and columns of the bag that what the threat shows comes to lie on."""
+    rows, cols = (
+        slice(first + inner.start, first + inner.stop)
+        for first, inner in zip((draw.row_px, draw.col_px), shown, strict=True)
+    )
+    if min(rows.start, cols.start) < 0 or rows.stop > shape[0] or cols.stop > shape[1]:
+        raise InputError(
+            f"a threat of {cols.stop - cols.start} x {rows.stop - rows.start} pixels with its "
+            f"corner at row {rows.start}, column {cols.start} leaves a bag of {shape[1]} x "
+            f"{shape[0]}; move it inside."
+        )
+    return rows, cols
 
 
 def _extra_noise(

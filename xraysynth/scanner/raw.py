@@ -133,7 +133,9 @@ def _background(logs: np.ndarray) -> np.ndarray:
     """Return -ln T of the air around a thing: the median of the clearest third of the border."""
     border = np.concatenate([logs[:, 0], logs[:, -1], logs[:, :, 0], logs[:, :, -1]], axis=1)
     clearest = np.sort(border, axis=1)[:, : max(border.shape[1] // 3, 1)]
-    return np.asarray(np.median(clearest, axis=1))
+    level = np.median(clearest, axis=1)
+    # A border that is no air belongs to the thing.
+    return np.asarray(np.where(np.exp(-level) < AIR_FROM, 0, level), dtype=np.float32)
 
 
 def _not_specks(solid: np.ndarray) -> np.ndarray:
