@@ -65,7 +65,7 @@ class Canvas:
         """Add an item's parts and return its shadow."""
         parts, spans = placed.seen(self.view)
         windows = self.view.windows(spans, self.factor)
-        in_view = (windows[:, :2] < windows[:, 2:]).all(axis=1)
+        in_view = np.all(windows[:, :2] < windows[:, 2:], axis=1)
         if not in_view.any():
             return _no_shadow(placed)
         top, left = windows[in_view, :2].min(axis=0).tolist()

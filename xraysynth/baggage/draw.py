@@ -180,13 +180,13 @@ def _clutter_count(config: SimulationConfig, room: Room, rng: np.random.Generato
 
 
 def _clutter(config: SimulationConfig, count: int, rng: np.random.Generator) -> list[Item]:
-    """Return harmless items, the largest first: small ones then fill the gaps."""
+    """Return harmless items, the smallest first: what is large leaves holes below it."""
     if not count:
         return []
     weights = np.array([weight(kind) for kind in config.clutter_kinds])
     chosen = rng.choice(len(weights), count, p=weights / weights.sum())
     items = [build(config.clutter_kinds[int(index)], rng) for index in chosen]
-    return sorted(items, key=_volume, reverse=True)
+    return sorted(items, key=_volume)
 
 
 def _volume(item: Item) -> float:

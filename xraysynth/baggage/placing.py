@@ -8,12 +8,17 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from xraysynth import schema
 from xraysynth.baggage.items import Item, carried
 from xraysynth.baggage.packing import Space
 from xraysynth.scanner.projection import Part, View, turn
 
-FREE_ATTEMPTS, ATTEMPTS = 1, 4
-"""How often an item is dropped at any angle, and how often in all, before it is left out."""
+ATTEMPTS = 4
+"""How often an item is dropped before it is left out."""
+ASKEW_SHARE = 0.3
+"""Share of harmless items that may lie at any angle: most are packed along the bag's sides."""
+SQUARE_DEG = 4.0
+"""Spread (standard deviation) of what lies along the sides."""
 TILTED_MM = 60.0
 """Items that reach further from their middle tilt less, in proportion."""
 Seen = tuple[tuple[Part, ...], np.ndarray]
@@ -89,7 +94,9 @@ class Room:
         rng: np.random.Generator,
         over: PlacedItem | None = None,
     ) -> PlacedItem | None:
-        """Drop an item into the bag, flat and square if it does not fit tilted.
+        """Drop an item into the bag: threats at any angle, most clutter along the bag's sides.
+
+        What does not fit askew and tilted is tried flat and square.
 
         Parameters
         ----------
@@ -106,9 +113,11 @@ class Room:
         spread_deg = tilt_deg * min(1.0, TILTED_MM / item.reach_mm(turn()))
         bag_yaw, bag_at = self.bag.angles_deg[0], np.array(self.bag.at)
         target = None if over is None else (over.at[0] - bag_at[0], over.at[1] - bag_at[1])
+        is_threat = schema.classes()[item.class_name].group == "threat"
+        askew = is_threat or over is not None or rng.random() < ASKEW_SHARE
         for attempt in range(ATTEMPTS):
-            free = attempt < FREE_ATTEMPTS
-            square = bag_yaw + 90 * rng.integers(4) + rng.normal(0, 3)
+            free = askew and attempt == 0
+            square = bag_yaw + 90 * rng.integers(4) + rng.normal(0, SQUARE_DEG)
             yaw = rng.uniform(0, 360) if free else square
             pitch, roll = np.clip(rng.normal(0, spread_deg if free else 0.0, 2), -40, 40)
             angles = (float(yaw), float(pitch), float(roll + 180 * rng.integers(2)))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8, UInt32
 
 from xraysynth import runlength, schema
-from xraysynth.baggage.canvas import PRESENT_MM, Shadow
+from xraysynth.baggage.canvas import PRESENT_MM, PartShadow, Shadow
 from xraysynth.baggage.draw import ScanDraw
 from xraysynth.runlength import Encoded
 
@@ -80,7 +80,8 @@ def _maps(
 
 def _encoded(shadows: Sequence[Shadow], size_px: int, part_masks: bool) -> Encoded:
     """Return the masks of all items, then those of all their parts, as run lengths."""
-    every = [*shadows, *(part for shadow in shadows for part in shadow.parts if part_masks)]
+    every: list[Shadow | PartShadow] = [*shadows]
+    every += [part for shadow in shadows for part in shadow.parts if part_masks]
     return runlength.encode(
         [one.mask for one in every],
         [(one.window[0].start, one.window[1].start) for one in every],
