@@ -68,10 +68,10 @@ def _wheel(at: Point, radius: float, flat: bool) -> list[Part]:
         ]
     pair = [rod((34, 3.2), "steel", (x, y, z), None, 90)]
     for side in (-1, 1):
-        tread = (x, y + side * 10.0, z)
-        pair.append(rod((11, radius), "filled_rubber", tread, None, 90))
-        pair.append(rod((11, radius * 0.7), "filled_nylon", tread, "filled_rubber", 90))
-        pair.append(rod((11, 3.2), "air", tread, "filled_nylon", 90))
+        tyre = (x, y + side * 10.0, z)
+        pair.append(rod((11, radius), "filled_rubber", tyre, None, 90))
+        pair.append(rod((11, radius * 0.7), "filled_nylon", tyre, "filled_rubber", 90))
+        pair.append(rod((11, 3.2), "air", tyre, "filled_nylon", 90))
     return pair
 
 
