@@ -74,7 +74,7 @@ def _kitchen(rng: np.random.Generator) -> Item:
     parts = [
         blade(np.array(shape) * [long, wide], thick),
         plate([moved(rounded(handle, 25, 9, 4), (-handle / 2, y))], 18, grip),
-        box((handle * 0.92, 14, thick), "steel", (-handle * 0.46, y, 0), grip),
+        box((handle * 0.88, 14, thick), "steel", (-handle * 0.5, y, 0), grip),
     ]
     for share in (0.15, 0.5, 0.85):
         for side in (-1, 1):

@@ -27,11 +27,11 @@ def rails(rng: np.random.Generator, size: Point, steel: bool) -> list[Part]:
         parts.append(box((inner[0], inner[1] - 2, 6.5), "air", at, "aluminium", lean))
         for end in (-0.5, 0.5):
             at = (start + end * (long - 16), side * gap, z)
-            parts.append(box((16, across + 7, 15), "abs", (at[0], at[1], z + 14)))
-            parts.append(rod((9, 1.8), "steel", (at[0], at[1] + 5, z + 13), "abs", 90))
+            parts.append(box((16, across + 7, 15), "filled_nylon", (at[0], at[1], z + 14)))
+            parts.append(rod((9, 1.8), "steel", (at[0], at[1] + 5, z + 13), "filled_nylon", 90))
     grip = (-wide / 2 - 7, 0.0, z)
-    parts.append(box((16, 2 * gap + across, 18), "abs", grip))
-    parts.append(box((9, 26, 9), "steel", grip, "abs"))
+    parts.append(box((16, 2 * gap + across, 18), "filled_nylon", grip))
+    parts.append(box((9, 26, 9), "steel", grip, "filled_nylon"))
     return parts
 
 
@@ -47,8 +47,11 @@ def wheels(rng: np.random.Generator, size: Point, count: int) -> list[Part]:
             if rng.random() < 0.04:
                 continue
             at = (wide / 2 + radius * 0.75, side * high * vary(rng, 0.38, 0.05), z)
-            parts.append(box((radius * 1.1, 34, 26), "abs", (at[0] - radius, at[1], z)))
-            parts.append(rod((3.5, 4.5), "steel", (at[0] - radius, at[1], z), "abs"))
+            parts.append(box((radius * 1.5, 40, 26), "filled_nylon", (at[0] - radius, at[1], z)))
+            for x, y in rng.uniform(-1, 1, (3, 2)):
+                screw = (at[0] - radius + 7 * x, at[1] + 12 * y, z)
+                size_mm = (float(rng.uniform(8, 14)), float(rng.uniform(1.6, 2.6)))
+                parts.append(rod(size_mm, "steel", screw, "filled_nylon", 90.0 * (x > 0)))
             parts += _wheel(at, radius * (0.85 if twin else 1.15), flat)
     return parts
 
@@ -58,17 +61,17 @@ def _wheel(at: Point, radius: float, flat: bool) -> list[Part]:
     x, y, z = at
     if flat:
         return [
-            disc(radius, 15, "rubber", at),
-            disc(radius * 0.72, 15, "abs", at, "rubber"),
-            disc(radius * 0.3, 15, "steel", at, "abs"),
+            disc(radius, 15, "filled_rubber", at),
+            disc(radius * 0.72, 15, "filled_nylon", at, "filled_rubber"),
+            disc(radius * 0.3, 15, "steel", at, "filled_nylon"),
             disc(radius * 0.16, 15, "air", at, "steel"),
         ]
     pair = [rod((34, 3.2), "steel", (x, y, z), None, 90)]
     for side in (-1, 1):
-        tread = (x, y + side * 10.0, z)
-        pair.append(rod((11, radius), "rubber", tread, None, 90))
-        pair.append(rod((11, radius * 0.7), "abs", tread, "rubber", 90))
-        pair.append(rod((11, 3.2), "air", tread, "abs", 90))
+        tyre = (x, y + side * 10.0, z)
+        pair.append(rod((11, radius), "filled_rubber", tyre, None, 90))
+        pair.append(rod((11, radius * 0.7), "filled_nylon", tyre, "filled_rubber", 90))
+        pair.append(rod((11, 3.2), "air", tyre, "filled_nylon", 90))
     return pair
 
 
@@ -80,12 +83,12 @@ def screws(rng: np.random.Generator, size: Point, count: int) -> list[Part]:
         if rng.random() < 0.1:
             continue
         x = wide * rng.uniform(-0.45, 0.45)
-        y = high * float(rng.choice([-0.44, 0.44, *rng.uniform(-0.44, 0.44, 2)]))
+        y = high * float(rng.choice([-0.44, 0.44, *rng.uniform(-0.44, 0.44, 3)]))
         at = (x, y, -deep / 2 + 4.0)
         if number % 3:
-            parts.append(disc(rng.uniform(1.8, 3.4), rng.uniform(3, 6), "steel", at))
+            parts.append(disc(rng.uniform(2.2, 4.2), rng.uniform(3, 7), "steel", at))
         else:
-            length = (rng.uniform(9, 16), rng.uniform(1.3, 2.0))
+            length = (rng.uniform(10, 20), rng.uniform(1.6, 2.4))
             parts.append(rod(length, "steel", at, None, float(90 * rng.integers(2))))
     return parts
 
@@ -111,10 +114,10 @@ def pulls(rng: np.random.Generator, outline: Outline, count: int) -> list[Part]:
 
 def carrying_handle(at: tuple[float, float], z: float) -> list[Part]:
     """Return a handle on a side along x, with the two plates that hold it."""
-    parts = [hoop((120, 22, 11), 5.0, "polypropylene", (*at, z))]
+    parts = [hoop((120, 22, 11), 5.0, "filled_nylon", (*at, z))]
     for side in (-1, 1):
-        parts.append(box((16, 14, 5), "abs", (at[0] + side * 66, at[1] + 9, z)))
-        parts.append(disc(2.2, 5, "steel", (at[0] + side * 66, at[1] + 9, z), "abs"))
+        parts.append(box((16, 14, 5), "filled_nylon", (at[0] + side * 66, at[1] + 9, z)))
+        parts.append(disc(2.2, 5, "steel", (at[0] + side * 66, at[1] + 9, z), "filled_nylon"))
     return parts
 
 
@@ -123,6 +126,13 @@ def folds(rng: np.random.Generator, size: tuple[float, float], deep: float) -> l
     wide, high = size
     lining = (wide * rng.uniform(0.8, 0.97), high * rng.uniform(0.8, 0.97), rng.uniform(1.2, 2.4))
     parts = [heap(rng, lining, "nylon", "nylon", (0, 0, deep / 2 - 6))]
+    # The zip of the lining or of a net pocket, with its slider.
+    inner = (wide * rng.uniform(0.6, 0.92), high * rng.uniform(0.5, 0.9), 40.0)
+    shift = (wide * rng.uniform(-0.04, 0.04), high * rng.uniform(-0.04, 0.04), deep / 2 - 8)
+    teeth, radius = ("brass", 0.7) if rng.random() < 0.5 else ("nylon", 1.8)
+    parts.append(hoop(inner, radius, teeth, shift))
+    slider = (shift[0] + inner[0] / 2, shift[1] + inner[1] * rng.uniform(-0.3, 0.3), shift[2])
+    parts.append(box((7, 11, 4), "zinc", slider))
     for side in (-1, 1):
         if rng.random() < 0.6:
             strap = (wide * 0.7, rng.uniform(18, 30), 1.2)

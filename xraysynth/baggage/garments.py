@@ -11,8 +11,8 @@ from xraysynth.baggage.outlines import moved, rounded, strip
 @register("clothes", "clutter", weight=22.0)
 def clothes(rng: np.random.Generator) -> Item:
     """Return folded clothes: a heap of many folds with hems, sometimes a zip or buttons."""
-    wide, high = rng.uniform(140, 330), rng.uniform(110, 240)
-    thick = rng.uniform(12, 42)
+    wide, high = rng.uniform(170, 380), rng.uniform(140, 280)
+    thick = rng.uniform(14, 48)
     texture = str(rng.choice(["garment", "garment", "garment", "knit"]))
     parts = [heap(rng, (wide, high, thick), "cotton", texture)]
     chance, z = rng.random(), 0.3 * thick

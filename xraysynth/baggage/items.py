@@ -201,7 +201,7 @@ def heap(
     wide, high, thick = size
     outline = Outline(
         half=(wide / 2, high / 2),
-        radius=float(rng.uniform(0.15, 0.45) * min(wide, high)),
+        radius=float(rng.uniform(0.1, 0.4) * min(wide, high)),
         dents=dented(rng, 0.06 * min(wide, high), (wide, high)),
     )
     soft = texture_of(rng, texture, float(rng.uniform(0.8, 1.25)))

@@ -18,6 +18,8 @@ from xraysynth.scanner.shapes import Box, Ellipsoid, Size
 
 GRAZING = 0.45
 """Cosine to the z axis under which a solid is seen from the side."""
+BULGE_MM = 40.0
+"""How far the faces of a bag bulge."""
 Picture = Float[np.ndarray, "row col"]
 
 
@@ -114,7 +116,10 @@ class Skin:
         if _from_the_side(rays):
             thinner = tuple(side - self.wall for side in self.bounds)
             inner = Box((thinner[0], thinner[1], thinner[2]))
-            return np.asarray(Box(self.bounds).chord(rays) - inner.chord(rays))
+            shell = Box(self.bounds).chord(rays) - inner.chord(rays)
+            # A bulging face: a ray that grazes it leaves its wall again.
+            longest = 2 * max(self.outline.half) * np.sqrt(self.wall / BULGE_MM)
+            return np.clip(shell, 0, np.float32(longest))
         total = np.zeros((len(rays.y), rays.start.shape[1]), dtype=np.float32)
         level = self.deep / 2 - 0.4 * self.edge
         for height, texture in zip((-level, level), self.textures, strict=True):
