@@ -13,11 +13,12 @@ from torch import Tensor
 from xraysynth.errors import InputError
 from xraysynth.gan import precision
 from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.convolve import convolve, convolve_transposed
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.layers import demodulated
 from xraysynth.gan.precision import compute_dtype, has_fast_bfloat16
-from xraysynth.gan.resample import downsample
+from xraysynth.gan.resample import blur, downsample
 
 CPU = torch.device("cpu")
 TINY = NetworkConfig(
@@ -57,6 +58,40 @@ def test_demodulation_bias_and_noise_in_one_go(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_halving_keeps_the_type(dtype: torch.dtype) -> None:
     assert downsample(numbers(1, 2, 8, 8).to(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, 0)])
+def test_convolution_has_exact_derivatives(stride: int, padding: int) -> None:
+    features = numbers(2, 2, 5, 5).double().requires_grad_()
+    weight = numbers(3, 2, 3, 3, seed=1).double().requires_grad_()
+
+    def ours(features: Tensor, weight: Tensor) -> Tensor:
+        return convolve(features, weight, stride, padding)
+
+    expected = torch.nn.functional.conv2d(features, weight, stride=stride, padding=padding)
+    torch.testing.assert_close(ours(features, weight), expected)
+    assert torch.autograd.gradcheck(ours, (features, weight))
+    assert torch.autograd.gradgradcheck(ours, (features, weight))
+
+
+def test_transposed_convolution_has_exact_derivatives() -> None:
+    features = numbers(2, 2, 3, 4).double().requires_grad_()
+    weight = numbers(2, 3, 3, 3, seed=1).double().requires_grad_()
+
+    def ours(features: Tensor, weight: Tensor) -> Tensor:
+        return convolve_transposed(features, weight, 2)
+
+    expected = torch.nn.functional.conv_transpose2d(features, weight, stride=2)
+    torch.testing.assert_close(ours(features, weight), expected)
+    assert torch.autograd.gradcheck(ours, (features, weight))
+    assert torch.autograd.gradgradcheck(ours, (features, weight))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_blur_has_exact_derivatives(padding: int) -> None:
+    image = numbers(1, 2, 4, 5).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda pixels: blur(pixels, padding), (image,))
+    assert torch.autograd.gradgradcheck(lambda pixels: blur(pixels, padding), (image,))
 
 
 def gradients(dtype: torch.dtype) -> tuple[Tensor, Tensor]:

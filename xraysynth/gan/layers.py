@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xraysynth.gan.convolve import convolve, convolve_transposed
 from xraysynth.gan.resample import at_least_float32, blur, downsample
 
 LEAK = 0.2
@@ -122,10 +123,10 @@ class SynthesisLayer(nn.Module):
         weight = self.weight.to(features.dtype)
         features = features * style.to(features.dtype)[:, :, None, None]
         if self.doubles:
-            features = F.conv_transpose2d(features, weight.transpose(0, 1), stride=2)
+            features = convolve_transposed(features, weight.transpose(0, 1), stride=2)
             features = blur(features, 1, gain=4.0)
         else:
-            features = F.conv2d(features, weight, padding=1)
+            features = convolve(features, weight, padding=1)
         strength = None if noise is None else noise * (self.noise_strength * GAIN)
         return demodulated(features, demodulation, self.bias * GAIN, strength)
 

@@ -7,6 +7,9 @@ processor and GPU alike, so nothing has to be compiled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,7 +39,27 @@ def blur(image: Tensor, padding: int, gain: float = 1.0) -> Tensor:
     padding : zeros added on every side; the result grows by 2 * padding - 3
     gain : sum of the filter's taps
     """
-    return F.conv2d(image, _filter(image, gain), padding=padding, groups=image.shape[1])
+    return _blur(image, padding, gain)
+
+
+class _Blur(torch.autograd.Function):
+    """The filter is symmetric: the gradient of blurring is blurring, any number of times.
+
+    PyTorch's own second derivative would compute one in the constant filter as well, slowly.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, padding: int, gain: float) -> Tensor:
+        ctx.how = (padding, gain)
+        return F.conv2d(image, _filter(image, gain), padding=padding, groups=image.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        padding, gain = ctx.how
+        return blur(gradients[0], len(_TAPS) - 1 - padding, gain), None, None
+
+
+_blur: Callable[[Tensor, int, float], Tensor] = _Blur.apply
 
 
 def downsample(image: Tensor) -> Tensor:
