@@ -18,7 +18,8 @@ from typing import Any
 
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.allowlist import STORAGES, Storage, allow_list
-from xraysynth.gan.pickle_machine import AllowList, Budget, ByteSource, Name, read_pickle
+from xraysynth.gan.inert import AllowList, Budget, Name
+from xraysynth.gan.pickle_machine import ByteSource, read_pickle
 
 MAX_BYTES = 4 << 30
 """Largest file; published networks of 1024x1024 have 400 MB."""
