@@ -372,6 +372,9 @@ BROKEN: dict[str, bytes] = {
     "zip-bomb": _zip({"archive/data.pkl": b"\0" * 10_000_000}, zipfile.ZIP_DEFLATED),
     "zip-other": _zip({"readme.txt": b"x"}),
     "zip-script": _zip({"a/data.pkl": dumped({}), "a/code/__torch__.py": b"x"}),
+    "zip-negative-offset": _zip({"a/data.pkl": dumped({})}).replace(
+        struct.pack("<I", 0) + b"a/data.pkl", struct.pack("<I", 0xFFFFFF00) + b"a/data.pkl"
+    ),
     "zip-of-nothing": b"PK\x03\x04" + b"\0" * 40,
     "pickle-list": dumped([1, 2, 3]),
     "pickle-other-names": dumped({"model": 1}),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from xraysynth.errors import CheckpointError
-from xraysynth.gan.pickle_machine import AllowList, Maker, Record
+from xraysynth.gan.inert import AllowList, Maker, Record
 
 STORAGES = {
     "torch.FloatStorage": torch.float32,

@@ -27,8 +27,9 @@ from xraysynth.gan.checkpoint import (
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.layouts import Stored, flatten, from_port, judge_from_port, network_config
-from xraysynth.gan.pickle_machine import Record
+from xraysynth.gan.inert import Record
+from xraysynth.gan.layouts import Stored, flatten, network_config
+from xraysynth.gan.port_layout import from_port, judge_from_port
 from xraysynth.gan.torchfile import open_checkpoint
 from xraysynth.randomness import stream
 

@@ -54,7 +54,7 @@ class InversionConfig(Settings):
     """Sizes at which pictures are compared, each half of the one before."""
     gradient_weight: float = Field(0.5, ge=0)
     """Weight of the difference of the pictures' gradients."""
-    pull: float = Field(0.002, ge=0)
+    pull: float = Field(0.02, ge=0)
     """Weight of the squared distance to the mean code, in standard deviations."""
     batch: int = Field(16, ge=1)
     """Scans at a time; the result of a scan depends on it in the last bits alone."""

@@ -18,7 +18,8 @@ from typing import Any
 
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.allowlist import STORAGES, Storage, allow_list
-from xraysynth.gan.pickle_machine import AllowList, Budget, ByteSource, Name, read_pickle
+from xraysynth.gan.inert import AllowList, Budget, Name
+from xraysynth.gan.pickle_machine import ByteSource, read_pickle
 
 MAX_BYTES = 4 << 30
 """Largest file; published networks of 1024x1024 have 400 MB."""
@@ -27,6 +28,7 @@ MAX_PICKLE = 64 << 20
 """Largest pickle inside a zip; the numbers are not in it."""
 MAX_NESTING = 3
 MAX_LINE = 4096
+_GARBLED = (EOFError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error)
 _MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -61,11 +63,6 @@ def open_checkpoint(path: Path) -> Iterator[Any]:
     except DamagedError as error:
         raise DamagedError(
             f"{path} was not imported: {error}; copy or download it again."
-        ) from None
-    except (zipfile.BadZipFile, EOFError, RecursionError, NotImplementedError) as error:
-        raise DamagedError(
-            f"{path} was not imported: it is cut short or garbled ({str(error)[:80]}); copy or "
-            "download it again."
         ) from None
 
 
@@ -219,7 +216,8 @@ def _reference(reference: Any) -> tuple[Any, str, int]:
 
 def _read_zip(file: Any, size: int) -> Any:
     """Return the value of a zip of `torch.save`."""
-    archive = zipfile.ZipFile(file)
+    with _named():
+        archive = zipfile.ZipFile(file)
     members = {member.filename: member for member in archive.infolist()}
     _check_members(archive, size)
     pickles = [name for name in members if PurePosixPath(name).name == "data.pkl"]
@@ -229,7 +227,7 @@ def _read_zip(file: Any, size: int) -> Any:
     if any(name.startswith(f"{folder}code/") for name in members):
         raise CheckpointError("it holds a compiled program (TorchScript), not weights")
     order = members.get(f"{folder}byteorder")
-    if order is not None and archive.read(order).strip() != b"little":
+    if order is not None and _member(archive, order).strip() != b"little":
         raise CheckpointError("it was written on a big-endian machine")
     if members[pickles[0]].file_size > MAX_PICKLE:
         raise CheckpointError("its pickle is absurdly long")
@@ -239,11 +237,26 @@ def _read_zip(file: Any, size: int) -> Any:
         member = members.get(f"{folder}data/{key}")
         if member is None or member.file_size != count * dtype.itemsize:
             raise DamagedError(f"the numbers {key[:20]!r} are absent or of another length")
-        return Storage(dtype, count, lambda: archive.read(member))
+        return Storage(dtype, count, lambda: _member(archive, member))
 
     budget = Budget()
-    data = io.BytesIO(archive.read(pickles[0]))
+    data = io.BytesIO(_member(archive, members[pickles[0]]))
     return read_pickle(data, _allowed(budget, 0), budget, persistent)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Turn what zipfile raises for garbled archives into our error."""
+    try:
+        yield
+    except (zipfile.BadZipFile, OSError, ValueError, *_GARBLED) as error:
+        raise DamagedError(f"its zip archive is garbled ({str(error)[:60]})") from None
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return the bytes of a member; its checksum is verified."""
+    with _named():
+        return archive.read(member)
 
 
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
