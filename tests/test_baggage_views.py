@@ -38,9 +38,9 @@ def test_views_share_the_belt_axis_and_the_poses() -> None:
         solid = (np.minimum(first["area_px"], second["area_px"]) > 60) & (first["item_id"] > 0)
         for edge in ("y_min", "y_max"):
             # Rows are the same; a tip thinner than a pixel may be missed in one of the views, and
-            # soft things seen from the side are boxes.
+            # soft things, such as most bags, are boxes when seen from the side.
             apart = np.abs(first[edge] - second[edge])
-            assert apart.max() <= 8
+            assert apart[solid].max() <= 6
             assert np.median(apart[solid]) <= 1
         for column in ("item_id", "name", "rotation_deg", "centre_x_mm", "centre_z_mm", "case"):
             np.testing.assert_array_equal(first[column], second[column])
