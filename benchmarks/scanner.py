@@ -41,7 +41,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from xraysynth.baggage import SimulationConfig, simulate
-config = SimulationConfig(size_px=16, clutter=(0, 1), threats=(0, 1), two_bags=0)
+config = SimulationConfig(size_px=16, clutter=(0, 0), bag_kinds=("tray",), two_bags=0)
 simulate(config, int(sys.argv[1]), 0, Path(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

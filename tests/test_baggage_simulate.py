@@ -17,7 +17,7 @@ from xraysynth.errors import DamagedError, SettingsError
 from xraysynth.files import sha256_file
 
 TINY = SimulationConfig(size_px=16, clutter=(0, 2))
-TWO_VIEWS = SimulationConfig(size_px=32, clutter=(2, 4), views=2)
+TWO_VIEWS = SimulationConfig(size_px=32, clutter=(1, 3), threats=(0, 2), views=2, two_bags=0)
 
 
 def test_file_holds_what_single_scans_are(tmp_path: Path) -> None:
@@ -96,6 +96,7 @@ def test_two_views_of_two_workers_are_the_bytes_of_one(tmp_path: Path) -> None:
 def test_a_process_killed_outright_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     out, whole = tmp_path / "killed.h5", tmp_path / "whole.h5"
     words = [sys.executable, "-m", "xraysynth", "simulate", "--count", "33", "--size", "16"]
+    words += ["--set", "clutter=[0, 2]"]
     child = subprocess.Popen([*words, "--out", str(out)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".killed.h5.parts/*/part-00000.h5")):
@@ -104,9 +105,8 @@ def test_a_process_killed_outright_goes_on_to_the_same_bytes(tmp_path: Path) -> 
     child.kill()
     child.wait()
     assert not out.exists()
-    config = SimulationConfig(size_px=16)
-    simulate(config, 33, 0, out)
-    assert sha256_file(out) == sha256_file(simulate(config, 33, 0, whole))
+    simulate(TINY, 33, 0, out)
+    assert sha256_file(out) == sha256_file(simulate(TINY, 33, 0, whole))
 
 
 def test_views_of_a_scan_are_rows_side_by_side(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_views_of_a_scan_are_rows_side_by_side(tmp_path: Path) -> None:
 
 
 def test_masks_read_from_the_file_are_those_of_the_scan(tmp_path: Path) -> None:
-    with scanfile.open_scans(simulate(TWO_VIEWS, 20, 5, tmp_path / "scans.h5")) as file:
+    with scanfile.open_scans(simulate(TWO_VIEWS, 18, 5, tmp_path / "scans.h5")) as file:
         items, parts = file["items"][:], file["parts"][:]
-        for index, view_id in ((0, 0), (11, 1), (19, 1)):
+        for index, view_id in ((0, 0), (11, 1), (17, 1)):
             scan = simulate_scan(TWO_VIEWS, 5, index, view_id)
             for name, rows, read in (
                 ("items", items, scanfile.item_mask),

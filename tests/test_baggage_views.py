@@ -35,10 +35,13 @@ def test_views_share_the_belt_axis_and_the_poses() -> None:
     for index in range(4):
         draw = draw_scan(config, 1, index)
         first, second = (apply_scan(config, draw, view_id).items for view_id in (0, 1))
-        large = np.minimum(first["area_px"], second["area_px"]) > 60
+        solid = (np.minimum(first["area_px"], second["area_px"]) > 60) & (first["item_id"] > 0)
         for edge in ("y_min", "y_max"):
-            # Rows are the same; a tip thinner than a pixel may be missed in one of the views.
-            assert np.abs(first[edge] - second[edge])[large].max() <= 3
+            # Rows are the same; a tip thinner than a pixel may be missed in one of the views, and
+            # soft things, such as most bags, are boxes when seen from the side.
+            apart = np.abs(first[edge] - second[edge])
+            assert apart[solid].max() <= 6
+            assert np.median(apart[solid]) <= 1
         for column in ("item_id", "name", "rotation_deg", "centre_x_mm", "centre_z_mm", "case"):
             np.testing.assert_array_equal(first[column], second[column])
         assert (first["view_id"] == 0).all()
