@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xraysynth.baggage import CaseShares, SimulationConfig, apply_scan, draw_scan, simulate_scan
+from xraysynth.baggage import (
+    CaseShares,
+    PlacedItem,
+    ScanDraw,
+    SimulationConfig,
+    apply_scan,
+    draw_scan,
+    simulate_scan,
+)
 from xraysynth.baggage.density import dense, hiding
 from xraysynth.errors import SettingsError
 from xraysynth.scanner.projection import View
@@ -30,18 +38,22 @@ def test_a_box_seen_from_the_side_is_as_deep_as_it_is_wide_from_above() -> None:
     np.testing.assert_allclose(corner, [30.0, 20.0, -10.0], atol=1e-5)
 
 
+def _placed(draw: ScanDraw) -> tuple[PlacedItem, ...]:
+    """Return the containers and the items, in the order of the table."""
+    return (*draw.bags, *draw.items)
+
+
 def test_views_share_the_belt_axis_and_the_poses() -> None:
     config = SimulationConfig(size_px=128, noise=False, views=2, clutter=(6, 6), cases=PLAIN)
     for index in range(4):
         draw = draw_scan(config, 1, index)
         first, second = (apply_scan(config, draw, view_id).items for view_id in (0, 1))
-        solid = (np.minimum(first["area_px"], second["area_px"]) > 60) & (first["item_id"] > 0)
+        large = np.minimum(first["area_px"], second["area_px"]) > 60
+        # From the side, the dented outline of what is soft is evened out.
+        large &= [placed in draw.items and not placed.item.soft for placed in _placed(draw)]
         for edge in ("y_min", "y_max"):
-            # Rows are the same; a tip thinner than a pixel may be missed in one of the views, and
-            # soft things, such as most bags, are boxes when seen from the side.
-            apart = np.abs(first[edge] - second[edge])
-            assert apart[solid].max() <= 6
-            assert np.median(apart[solid]) <= 1
+            # Rows are the same; a tip thinner than a pixel may be missed in one of the views.
+            assert np.abs(first[edge] - second[edge])[large].max() <= 3
         for column in ("item_id", "name", "rotation_deg", "centre_x_mm", "centre_z_mm", "case"):
             np.testing.assert_array_equal(first[column], second[column])
         assert (first["view_id"] == 0).all()

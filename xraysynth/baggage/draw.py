@@ -124,7 +124,8 @@ def _bags(config: SimulationConfig, rng: np.random.Generator) -> list[PlacedItem
         askew = float(rng.uniform(0, 360))
         square = 90.0 * (way == "across") + 180.0 * int(rng.integers(2)) + rng.normal(0, LEVEL_DEG)
         angles = (askew if way == "askew" else float(square), 0.0, 0.0)
-        item = build(_one(rng, config.bag_kinds), rng)
+        shares = {kind: weight(kind) for kind in config.bag_kinds}
+        item = build(_chosen(rng, shares), rng)
         bags.append(PlacedItem(item=item, angles_deg=angles, at=(0.0, 0.0, 0.0), case="container"))
     if count == 1:
         return bags

@@ -202,11 +202,11 @@ def heap(
     outline = Outline(
         half=(wide / 2, high / 2),
         radius=float(rng.uniform(0.1, 0.4) * min(wide, high)),
-        dents=dented(rng, 0.06 * min(wide, high), (wide, high)),
+        dents=dented(rng, 0.04 * min(wide, high), (wide, high)),
     )
     soft = texture_of(rng, texture, float(rng.uniform(0.8, 1.25)))
     return Part(
-        shape=Fabric(outline=outline, thick=thick, texture=soft, edge=0.12 * min(wide, high)),
+        shape=Fabric(outline=outline, thick=thick, texture=soft, edge=0.07 * min(wide, high)),
         material=material,
         at=at,
     )

@@ -14,10 +14,12 @@ from jaxtyping import Float
 
 from xraysynth.baggage.textures import sampled
 from xraysynth.scanner.rays import Rays
-from xraysynth.scanner.shapes import Box, Ellipsoid, Size
+from xraysynth.scanner.shapes import Box, Size
 
 GRAZING = 0.45
 """Cosine to the z axis under which a solid is seen from the side."""
+MEAN_SHARE = 0.5
+"""Of a heap in the box around it."""
 BULGE_MM = 40.0
 """How far the faces of a bag bulge."""
 Picture = Float[np.ndarray, "row col"]
@@ -51,6 +53,11 @@ class Outline:
     """Half width lost from the middle to y = half, as a share; gained at y = -half."""
     dents: tuple[tuple[float, float, float], ...] = ()
     """Waves of the outline along x + y: depth in mm, radians a mm, phase."""
+
+    def from_the_side(self, deep: float) -> Size:
+        """Return half sides of the box that stands for the outline, dents evened out."""
+        lost = sum(size for size, _, _ in self.dents)
+        return self.half[0] - lost, self.half[1] - lost, deep / 2
 
     def inside(self, x: Picture, y: Picture) -> Picture:
         """Return how deep points lie inside, in mm, negative outside."""
@@ -114,9 +121,9 @@ class Skin:
     def chord(self, rays: Rays) -> Picture:
         """Add up both faces; each is crossed a little inside its highest plane."""
         if _from_the_side(rays):
-            thinner = tuple(side - self.wall for side in self.bounds)
-            inner = Box((thinner[0], thinner[1], thinner[2]))
-            shell = Box(self.bounds).chord(rays) - inner.chord(rays)
+            wide, high, thick = self.outline.from_the_side(self.deep)
+            inner = Box((wide - self.wall, high - self.wall, thick - self.wall))
+            shell = Box((wide, high, thick)).chord(rays) - inner.chord(rays)
             # A bulging face: a ray that grazes it leaves its wall again.
             longest = 2 * max(self.outline.half) * np.sqrt(self.wall / BULGE_MM)
             return np.clip(shell, 0, np.float32(longest))
@@ -161,7 +168,8 @@ class Fabric:
     def chord(self, rays: Rays) -> Picture:
         """Return the heap's height where the ray crosses the middle plane, along the ray."""
         if _from_the_side(rays):
-            return np.asarray(np.float32(0.8) * Ellipsoid(self.bounds).chord(rays))
+            box = Box(self.outline.from_the_side(self.thick))
+            return np.asarray(np.float32(MEAN_SHARE) * box.chord(rays))
         x, y = _crossing(rays, 0.0)
         share = self.texture.share(x, y)
         rim = np.clip(self.outline.inside(x, y) * np.float32(1 / self.edge), 0, 1)
@@ -195,7 +203,7 @@ class Wire:
         depth = self.outline.inside(*_crossing(rays, 0.0))
         # A wire thinner than a pixel would be hit by chance: spread its section over the pixel.
         pitch_mm = float(rays.y[1, 0] - rays.y[0, 0]) if len(rays.y) > 1 else 0.0
-        half = max(self.radius, 0.75 * pitch_mm)
+        half = max(self.radius, pitch_mm)
         inside = np.sqrt(np.maximum(1 - (depth * np.float32(1 / half)) ** 2, 0))
         return np.asarray(
             np.float32(2 * self.radius**2 / half) * inside / np.abs(rays.direction[2])
