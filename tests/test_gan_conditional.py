@@ -261,9 +261,9 @@ def test_growth_carries_the_meaning_of_labels() -> None:
 def test_generator_learns_to_draw_what_it_is_asked_for(tmp_path: Path) -> None:
     path = labelled_scans(tmp_path / "scans.h5", size_px=8, count=64)
     settings = config(
-        kimg=8,
+        kimg=5,
         batch=16,
-        snapshot_kimg=8,
+        snapshot_kimg=5,
         loss="relativistic",
         penalise_fakes=True,
         augment="none",
