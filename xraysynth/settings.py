@@ -97,7 +97,8 @@ def _first_fault(kind: type[Settings], fault: Any, where: str) -> tuple[str, str
     if fault["type"] == "missing":
         return path, f"{path} is missing; want {fault['msg'].lower()}."
     wanted = fault["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
-    return path, f"{path} is {reprlib.repr(fault['input'])}; it {wanted}."
+    end = "" if wanted.endswith("?") else "."
+    return path, f"{path} is {reprlib.repr(fault['input'])}; it {wanted}{end}"
 
 
 def _model_at(kind: type[Settings], parts: list[str]) -> type[Settings]:
