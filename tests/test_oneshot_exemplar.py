@@ -88,9 +88,7 @@ def test_a_coloured_label_map_is_refused(folder: Path) -> None:
 
 def test_missing_labels_are_told_with_what_may_be_there(folder: Path) -> None:
     (folder / "label_map.png").unlink()
-    with pytest.raises(
-        InputError, match=r"no label file; want one: label_map\.png \("
-    ):
+    with pytest.raises(InputError, match=r"no label file; want one: label_map\.png \("):
         load_exemplar(folder)
 
 

@@ -31,10 +31,12 @@ class ProposeConfig(Settings):
     """Generated scans to choose from."""
     truncation_psi: float = Field(0.9, gt=0, le=1)
     """Truncation of the candidates."""
-    enough_share: float = Field(0.004, gt=0, lt=1)
+    enough_share: float = Field(0.01, gt=0, lt=1)
     """A group counts in full from this share of a scan's pixels on, and in part below."""
     typicality: float = Field(1.0, ge=0)
     """Weight of being like other scans against covering groups, in standard deviations."""
+    variety: float = Field(1.0, ge=0)
+    """Weight of being unlike the proposals before it, in standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,6 @@ class Proposal:
     """(num_ws, w_dim) float32."""
     n_groups: int
     """Groups that it shows enough of."""
-    n_groups_new: int
-    """Those of them that no proposal before it shows."""
     strangeness: float
     """Mean distance of other scans' pixels to its own; small is typical."""
 
@@ -62,7 +62,7 @@ def propose(
 ) -> list[Proposal]:
     """Return `count` scans, the one whose label would teach most first.
 
-    Each next one is chosen for the groups that those before it lack. Candidate i is the scan that
+    Each next one is chosen for the groups that those before it lack or show least. Candidate i is the scan that
     `xraysynth generate` numbers i for the seed, at another truncation. Deterministic for a seed.
 
     Parameters
@@ -79,22 +79,16 @@ def propose(
     maps = group_maps(generator, on_device, site_map)
     shown = coverage(maps, len(site_map.bias), config.enough_share)
     strange = strangeness(generator, on_device, seed)
-    order = choose(shown, strange, count, config.typicality)
-    covered = np.zeros(shown.shape[1], bool)
-    proposals = []
-    for index in order:
-        enough = shown[index] >= 1
-        proposals.append(
-            Proposal(
-                scan=ScanNumber(seed=seed, index=index, truncation_psi=config.truncation_psi),
-                latent_w=latent_w[index],
-                n_groups=int(enough.sum()),
-                n_groups_new=int((enough & ~covered).sum()),
-                strangeness=float(strange[index]),
-            )
+    order = choose(shown, strange, likeness(maps), count, config)
+    return [
+        Proposal(
+            scan=ScanNumber(seed=seed, index=index, truncation_psi=config.truncation_psi),
+            latent_w=latent_w[index],
+            n_groups=int((shown[index] >= 1).sum()),
+            strangeness=float(strange[index]),
         )
-        covered |= enough
-    return proposals
+        for index in order
+    ]
 
 
 def coverage(maps: np.ndarray, n_groups: int, enough_share: float) -> np.ndarray:
@@ -110,36 +104,53 @@ def coverage(maps: np.ndarray, n_groups: int, enough_share: float) -> np.ndarray
     return np.minimum(counts / (enough_share * n_pixels), 1.0)
 
 
+def likeness(maps: np.ndarray) -> np.ndarray:
+    """Return how much two scans have in common (scan, scan): the share of pixels of one group.
+
+    Examples
+    --------
+    >>> likeness(np.array([[[0, 1]], [[0, 0]]])).tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
+    """
+    flat = maps.reshape(len(maps), -1)
+    return np.stack([(flat == one).mean(1) for one in flat])
+
+
 def choose(
-    shown: np.ndarray, strange: np.ndarray, count: int, typicality: float = 1.0
+    shown: np.ndarray, strange: np.ndarray, alike: np.ndarray, count: int, config: ProposeConfig
 ) -> list[int]:
     """Return indices of scans that together show most groups, best first.
 
-    Greedy: each adds most of what is missing, less its strangeness, both in units of their spread
-    over the candidates.
+    Greedy: each adds most of what is missing, less its strangeness, less its likeness to the
+    nearest one before it, all in units of their spread over the candidates. A group that k scans
+    show already counts as 1 / (k + 1).
 
     Parameters
     ----------
     shown : (scan, group) in [0, 1]
     strange : (scan,), smaller is more typical
+    alike : (scan, scan) in [0, 1]
 
     Examples
     --------
-    >>> shown = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    >>> choose(shown, np.zeros(3), 2)
+    >>> shown = np.array([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    >>> choose(shown, np.zeros(3), np.eye(3), 2, ProposeConfig())
     [0, 2]
     """
     spread = max(float(shown.sum(1).std()), 1e-9)
-    penalty = typicality * (strange - strange.mean()) / max(float(strange.std()), 1e-9)
+    penalty = config.typicality * (strange - strange.mean()) / max(float(strange.std()), 1e-9)
+    apart = alike[~np.eye(len(alike), dtype=bool)] if len(alike) > 1 else np.zeros(1)
+    repeats = config.variety * (alike - apart.mean()) / max(float(apart.std()), 1e-9)
     covered = np.zeros(shown.shape[1])
-    left = np.ones(len(shown), bool)
+    nearest = np.full(len(shown), -np.inf)
     chosen: list[int] = []
     for _ in range(min(count, len(shown))):
-        added = np.maximum(shown - covered, 0).sum(1) / spread
-        best = int(np.argmax(np.where(left, added - penalty, -np.inf)))
-        chosen.append(best)
-        left[best] = False
-        covered = np.maximum(covered, shown[best])
+        added = (shown / (1 + covered)).sum(1) / spread
+        gain = added - penalty - np.maximum(nearest, 0)
+        gain[chosen] = -np.inf
+        chosen.append(int(np.argmax(gain)))
+        covered += shown[chosen[-1]]
+        nearest = np.maximum(nearest, repeats[chosen[-1]])
     return chosen
 
 
