@@ -32,18 +32,18 @@ def annotate(arguments: argparse.Namespace) -> int:
     from xraysynth.oneshot.annotate.server import check_installed, listen, serve
 
     check_installed()
-    listening = listen(arguments.port)
+    # A busy port is told before the long work.
+    with listen(arguments.port) as listening:
+        from xraysynth.gan.checkpoint import load_generator
+        from xraysynth.oneshot.annotate.start import open_desk
+        from xraysynth.pipeline.lock import locked
 
-    from xraysynth.gan.checkpoint import load_generator
-    from xraysynth.oneshot.annotate.start import open_desk
-    from xraysynth.pipeline.lock import locked
-
-    generator = load_generator(arguments.gan)
-    with locked(arguments.out):
-        with watched("clusters") as progress:
-            desk = open_desk(generator, arguments.out, arguments.seed, progress)
-        tell(f"{len(desk.labelled())} of {len(desk.scans)} scans have labels; Ctrl-C ends")
-        serve(desk, listening, _tell_address)
+        generator = load_generator(arguments.gan)
+        with locked(arguments.out):
+            with watched("clusters") as progress:
+                desk = open_desk(generator, arguments.out, arguments.seed, progress)
+            tell(f"{len(desk.labelled())} of {len(desk.scans)} scans have labels; Ctrl-C ends")
+            serve(desk, listening, _tell_address)
     return 0
 
 

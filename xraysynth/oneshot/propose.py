@@ -62,8 +62,9 @@ def propose(
 ) -> list[Proposal]:
     """Return `count` scans, the one whose label would teach most first.
 
-    Each next one is chosen for the groups that those before it lack or show least. Candidate i is the scan that
-    `xraysynth generate` numbers i for the seed, at another truncation. Deterministic for a seed.
+    Each next one is chosen for the groups that those before it lack or show least. Candidate i is
+    the scan that `xraysynth generate` numbers i for the seed, at another truncation. Deterministic
+    for a seed.
 
     Parameters
     ----------

@@ -413,12 +413,9 @@ export default {
     },
 
     useAtCursor() {
-      const corner = this.tool === "polygon";
-      const [first] = this.points;
-      const place = this.cursor.map((v) => v + 0.5);
-      const again = corner && this.points.length > 2 && first.join() === place.join();
-      if (again) this.closePolygon();
-      else this.use(place);
+      // With the mouse over the canvas the corners are clicked, and Enter ends them.
+      if (this.tool === "polygon" && this.pointer) this.closePolygon();
+      else this.use(this.cursor.map((v) => v + 0.5));
     },
 
     resize(step) {

@@ -26,7 +26,8 @@ def check_installed() -> None:
     """
     if any(find_spec(name) is None for name in ("nicegui", "uvicorn", "fastapi")):
         raise InputError(
-            "the page needs NiceGUI, which is not installed; run: pip install 'xraysynth[annotate]'",
+            "the page needs NiceGUI, which is not installed; want it: "
+            "pip install 'xraysynth[annotate]'",
             code="annotate-extra",
         )
 

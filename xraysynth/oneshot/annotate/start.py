@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
+from typing import Any
 
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
@@ -54,24 +54,33 @@ def open_desk(generator: Generator, folder: Path, seed: int, progress: Progress 
 
 def _clusters(generator: Generator, folder: Path, seed: int, progress: Progress) -> Clustering:
     """Return the clustering that `xraysynth learn` would learn, from the folder if it is there."""
-    config = LearnConfig()
-    facts = {
-        "kind": KIND,
-        "generator": generator_hash(generator),
-        "seed": seed,
-        "settings": config.cluster.model_dump(mode="json"),
-    }
+    config, facts = LearnConfig(), _facts(generator, seed)
     kept = _kept(folder / CACHE, facts, generator)
     if kept is not None:
         return kept
     clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
-    tensors = {f"site{index}": w for index, w in enumerate(clusters.site_map.weights)}
-    tensors |= {"bias": clusters.site_map.bias, "prototypes": clusters.prototypes}
-    save_tensors(folder / CACHE, tensors, facts)
+    keep_clusters(clusters, generator, folder, seed)
     return clusters
 
 
-def _kept(path: Path, facts: dict[str, object], generator: Generator) -> Clustering | None:
+def keep_clusters(clusters: Clustering, generator: Generator, folder: Path, seed: int) -> None:
+    """Keep a clustering in a folder as the one that the default settings and the seed give."""
+    tensors = {f"site{index}": w for index, w in enumerate(clusters.site_map.weights)}
+    tensors |= {"bias": clusters.site_map.bias, "prototypes": clusters.prototypes}
+    save_tensors(folder / CACHE, tensors, _facts(generator, seed))
+
+
+def _facts(generator: Generator, seed: int) -> dict[str, Any]:
+    """Return what tells whether a kept clustering still serves."""
+    return {
+        "kind": KIND,
+        "generator": generator_hash(generator),
+        "seed": seed,
+        "settings": LearnConfig().cluster.model_dump(mode="json"),
+    }
+
+
+def _kept(path: Path, facts: dict[str, Any], generator: Generator) -> Clustering | None:
     """Return a clustering that was kept, or None if there is none of these facts."""
     if not path.is_file():
         return None
