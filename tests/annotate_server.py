@@ -11,23 +11,40 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-from xraysynth.gan.checkpoint import load_generator
+from xraysynth.gan.checkpoint import generator_hash, load_generator
+from xraysynth.oneshot.annotate.desk import FIRST_CLASSES
 from xraysynth.oneshot.annotate.runs import label_map_from
 from xraysynth.oneshot.annotate.start import keep_clusters
+from xraysynth.oneshot.annotate.work import Work, WorkScan, save_work
 from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters
+from xraysynth.oneshot.exemplar import ScanNumber
 
-PATIENCE_S = 120
+PATIENCE_S = 60
+
+
+SCANS = (9, 15, 100, 87, 76, 97)
+"""Numbers of the scans on the desk, in its order."""
 
 
 def quick_folder(folder: Path) -> Path:
-    """Return a folder that keeps a clustering of two steps, so that a start takes seconds."""
+    """Return a folder with a clustering of two steps and scans chosen: a start takes seconds."""
     generator = load_generator("bundled")
     config = ClusterConfig(steps=2, images=2, statistics_images=4)
     keep_clusters(learn_clusters(generator, "bilinear", config, 0), generator, folder, 0)
+    empty = np.zeros((64, 64), np.uint8)
+    numbers = [ScanNumber(seed=0, index=index, truncation_psi=0.9) for index in SCANS]
+    work = Work(
+        generator=generator_hash(generator),
+        classes=FIRST_CLASSES,
+        current=0,
+        scans=tuple(WorkScan.of(number, empty, "24 of 24 groups") for number in numbers),
+    )
+    save_work(folder, work)
     return folder
 
 
@@ -91,15 +108,15 @@ class Server:
         """Return the header with which the page's own requests come."""
         return f"Cookie: xraysynth-{self.port}={self.token}"
 
-    def label_maps(self) -> dict[str, np.ndarray]:
-        """Return the label maps that are kept, by scan."""
-        work = json.loads((self.folder / "annotate.json").read_text())
-        return {
-            f"{scan['seed']}-{scan['index']}-{scan['truncation_psi']:g}": label_map_from(
-                scan["labels"], (64, 64), len(work["classes"])
-            )
-            for scan in work["scans"]
-        }
+    def work(self) -> dict[str, Any]:
+        """Return what is kept."""
+        return dict(json.loads((self.folder / "annotate.json").read_text()))
+
+    def labels(self, index: int) -> np.ndarray:
+        """Return the labels (64, 64) that are kept of the scan of a number."""
+        work = self.work()
+        runs = next(scan["labels"] for scan in work["scans"] if scan["index"] == index)
+        return label_map_from(runs, (64, 64), len(work["classes"]))
 
 
 def eventually(tell: object, what: str) -> None:

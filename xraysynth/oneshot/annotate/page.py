@@ -13,9 +13,11 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from xraysynth.errors import XraysynthError
-from xraysynth.oneshot.annotate.desk import Desk, DeskScan
-from xraysynth.oneshot.annotate.elements import LabelEditor, ResultTiles, key_of, picture_url
+from xraysynth.oneshot.annotate.desk import Desk
+from xraysynth.oneshot.annotate.elements import LabelEditor, ResultTiles, key_of
 from xraysynth.oneshot.annotate.lesson import LabelledScan, fresh_scans, teach
+from xraysynth.oneshot.annotate.markup import button, enable, set_text, text_in
+from xraysynth.oneshot.annotate.row import ScanRow
 from xraysynth.oneshot.annotate.runs import label_map_from
 from xraysynth.oneshot.segmenter import Segmenter
 from xraysynth.schema import class_names as known_classes
@@ -50,7 +52,7 @@ class Page:
         room.page = self
         ui.add_css(STYLE)
         self._build_header()
-        self._row = ui.element("nav").classes("row-of-scans").props('aria-label="Proposed scans"')
+        self._row = ScanRow(self._on_choose)
         with ui.element("main").classes("work"):
             self._editor = LabelEditor(known_classes())
             self._build_lesson()
@@ -65,91 +67,60 @@ class Page:
     def _build_header(self) -> None:
         desk = self.desk
         with ui.element("header").classes("top"):
-            _text("h1", "xraysynth annotate")
-            _text("span", f"{desk.generator.resolution} px, saves to {desk.folder}").classes(
+            text_in("h1", "xraysynth annotate")
+            text_in("span", f"{desk.generator.resolution} px, saves to {desk.folder}").classes(
                 "about"
             )
-            self._says = _text("span", "").classes("says").props('role="status" aria-live="polite"')
-            self._learn = _button("Learn", self._on_learn, "Train on the labels so far: key L")
+            self._says = (
+                text_in("span", "").classes("says").props('role="status" aria-live="polite"')
+            )
+            self._learn = button("Learn", self._on_learn, "Train on the labels so far: key L")
             self._learn.classes("main").props('data-do="learn"')
-            save = _button("Save exemplar", self._on_save, "For xraysynth learn: Ctrl+S")
+            save = button("Save exemplar", self._on_save, "For xraysynth learn: Ctrl+S")
             save.props('data-do="save"')
 
     def _build_lesson(self) -> None:
         label = 'aria-label="What the labels teach"'
         with ui.element("section").classes("lesson").props(label):
             with ui.element("div").classes("bar"):
-                _text("h2", "Fresh scans, labelled by what it learned")
-                self._more = _button("More", self._on_more, "Other fresh scans")
+                text_in("h2", "Fresh scans, labelled by what it learned")
+                self._more = button("More", self._on_more, "Other fresh scans")
                 self._more.props('data-do="more"')
-                self._bare = _button("Hide labels", self._on_bare, "Show the scans alone")
+                self._bare = button("Hide labels", self._on_bare, "Show the scans alone")
                 self._bare.props('aria-pressed="false"')
-            self._hint = _text("p", "").classes("hint")
+            self._hint = text_in("p", "").classes("hint")
             self._tiles = ResultTiles()
-
-    def _show_row(self) -> None:
-        self._row.clear()
-        labelled = set(self.desk.labelled())
-        with self._row:
-            with ui.element("h2"):
-                _text("span", "Scans worth labelling")
-                _text("small", "Best first. One is enough; a second helps where it fails.")
-            for place, scan in enumerate(self.desk.scans):
-                self._show_thumbnail(place, scan, place in labelled)
-
-    def _show_thumbnail(self, place: int, scan: DeskScan, labelled: bool) -> None:
-        async def choose(_: GenericEventArguments) -> None:
-            await self._attempt(lambda: self.desk.choose(place))
-            self._show_scan()
-
-        chosen = "true" if place == self.desk.current else "false"
-        words = f"Scan {scan.scan.index}, {scan.note}{', labelled' if labelled else ''}"
-        button = ui.element("button").classes("scan").on("click", choose)
-        button.props(f'aria-pressed={chosen} data-scan="{key_of(scan.scan)}"')
-        button.props["aria-label"] = button.props["title"] = words
-        with button:
-            picture = ui.element("img")
-            picture.props["src"], picture.props["alt"] = picture_url(scan.image), ""
-            with ui.element("b"):
-                _text("span", str(scan.scan.index))
-                _text("span", "✓ labelled" if labelled else "")
-            _text("span", scan.note).classes("note")
 
     def _show_scan(self) -> None:
         place = self.desk.current
         self._editor.show(
             self.desk.scans[place], self.desk.label_maps[place], self.desk.class_names
         )
-        self._show_row()
+        self._row.show(self.desk)
 
     def _show_lesson(self) -> None:
         tiles = self.room.tiles
         self._tiles.show(tiles, self.desk.class_names)
         self._tiles.set_visibility(bool(tiles))
         self._hint.set_visibility(not tiles)
-        self._set_text(
+        set_text(
             self._hint,
             "Label one scan: choose a class by its number, then click its regions with Fill group, "
             "or outline them. Press Learn to see here how fresh scans come out.",
         )
-        _enable(self._more, bool(tiles))
-        _enable(self._bare, bool(tiles))
+        enable(self._more, bool(tiles))
+        enable(self._bare, bool(tiles))
 
     def _say(self, text: str, trouble: bool = False) -> None:
         self.room.said = "" if trouble else text
         self._says.classes(add="trouble" if trouble else "", remove="" if trouble else "trouble")
-        self._set_text(self._says, f"⚠ {text}" if trouble else text)
+        set_text(self._says, f"⚠ {text}" if trouble else text)
 
     def _state(self) -> str:
         n_labelled = len(self.desk.labelled())
         return (
             f"{n_labelled} labelled, work is kept as you go" if n_labelled else "nothing labelled"
         )
-
-    @staticmethod
-    def _set_text(element: ui.element, text: str) -> None:
-        element._text = text
-        element.update()
 
     # What happens on it.
 
@@ -169,16 +140,18 @@ class Page:
             shape = self.desk.label_maps[place].shape
             n_classes = len(self.desk.class_names)
             runs = event.args["runs"]
-            was_labelled = bool(self.desk.label_maps[place].any())
             self.desk.relabel(place, label_map_from(runs, (shape[0], shape[1]), n_classes))
             # Without telling the editor: it knows, and may be further already.
             if place == self.desk.current:
                 self._editor._props["labels"] = runs
-            if was_labelled != bool(self.desk.label_maps[place].any()):
-                self._show_row()
+            self._row.show(self.desk)
 
         if await self._attempt(relabel):
             self._say(self._state())
+
+    async def _on_choose(self, place: int) -> None:
+        await self._attempt(lambda: self.desk.choose(place))
+        self._show_scan()
 
     async def _on_class(self, change: Callable[[], None]) -> None:
         if await self._attempt(change):
@@ -193,13 +166,13 @@ class Page:
         if self.room.busy:
             return
         self.room.busy = True
-        _enable(self._learn, False)
+        enable(self._learn, False)
         self._say("Learning …")
         try:
             await self._attempt(self._learn_now)
         finally:
             self.room.busy = False
-            _enable(self._learn, True)
+            enable(self._learn, True)
 
     async def _learn_now(self) -> None:
         started = time.monotonic()
@@ -272,28 +245,4 @@ class Page:
             with self._client:
                 self._editor.freeze()
                 self._says.classes(add="trouble")
-                self._set_text(self._says, "⚠ opened again elsewhere; reload to go on here")
-
-
-def _text(tag: str, text: str) -> ui.element:
-    """Return an element that holds text."""
-    element = ui.element(tag)
-    element._text = text
-    return element
-
-
-def _button(text: str, act: Callable[..., Any], title: str) -> ui.element:
-    """Return a plain button."""
-    button = _text("button", text).on("click", act)
-    button.props["title"] = title
-    button.props["type"] = "button"
-    return button
-
-
-def _enable(button: ui.element, on: bool) -> None:
-    """Let a button be pressed, or not."""
-    if on:
-        button.props.pop("disabled", None)
-    else:
-        button.props["disabled"] = True
-    button.update()
+                set_text(self._says, "⚠ opened again elsewhere; reload to go on here")

@@ -1,7 +1,7 @@
 // Keys of the whole page. Those that move the cursor work while the canvas has the focus.
 
 export const TOOLS = [
-  { name: "polygon", title: "Polygon", key: "P", help: "click corners, Enter or a double click closes" },
+  { name: "polygon", title: "Polygon", key: "P", help: "click corners; C, a double click or the first corner closes" },
   { name: "brush", title: "Brush", key: "B", help: "drag, or Enter at the cursor" },
   { name: "eraser", title: "Eraser", key: "E", help: "drag, or Enter at the cursor" },
   { name: "fill", title: "Fill group", key: "F", help: "one click labels all that hangs together" },

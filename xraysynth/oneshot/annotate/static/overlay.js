@@ -96,6 +96,7 @@ export function drawLabels(ink, view, scan, labels, classes, opacity) {
   const present = new Set(labels);
   present.delete(0);
   for (const value of present) {
+    if (!classes[value]) continue;
     const colour = classes[value].colour;
     layer.globalCompositeOperation = "source-over";
     layer.clearRect(0, 0, scratch.width, scratch.height);
