@@ -167,7 +167,7 @@ def test_fill_labels_the_whole_group_at_the_pixel(page: Browser, server: Server)
     index = page.take(2)
     page.keys("f", "1")
     desk = open_desk(load_generator("bundled"), server.folder, 0)
-    for level, steps in ((1, ""), (0, "["), (2, "]]")):
+    for level, steps in ((0, ""), (1, "]"), (2, "]")):
         page.keys(*steps)
         groups = desk.scans[2].groups[level]
         parts, _ = ndimage.label(groups == groups[30, 40])

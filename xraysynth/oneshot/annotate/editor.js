@@ -36,7 +36,7 @@ export default {
     levels: LEVELS,
     tool: "fill",
     size: 3,
-    level: 1,
+    level: 0,
     opacity: 0.7,
     chosen: 1,
     hidden: false,

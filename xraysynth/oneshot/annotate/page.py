@@ -83,7 +83,7 @@ class Page:
         label = 'aria-label="What the labels teach"'
         with ui.element("section").classes("lesson").props(label):
             with ui.element("div").classes("bar"):
-                text_in("h2", "Fresh scans, labelled by what it learned")
+                text_in("h2", "Fresh scans")
                 self._more = button("More", self._on_more, "Other fresh scans")
                 self._more.props('data-do="more"')
                 self._bare = button("Hide labels", self._on_bare, "Show the scans alone")
