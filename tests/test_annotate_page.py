@@ -276,7 +276,8 @@ def test_every_control_has_a_name_and_nothing_comes_from_elsewhere(page: Browser
         ".filter(u => !u.startsWith(location.origin) && !u.startsWith('data:'))"
     )
     assert elsewhere == []
-    troubles = [line for line in page.driver.get_log("browser") if line["level"] == "SEVERE"]
+    log: list[dict[str, Any]] = page.driver.get_log("browser")  # type: ignore[no-untyped-call]
+    troubles = [line for line in log if line["level"] == "SEVERE"]
     assert troubles == []
 
 

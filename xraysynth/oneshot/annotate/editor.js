@@ -55,8 +55,8 @@ export default {
       const tool = TOOLS.find((t) => t.name === this.tool);
       return `${tool.title}: ${tool.help}.`;
     },
-    percent() {
-      return `${Math.round((this.scale / (window.devicePixelRatio || 1)) * 100)} %`;
+    times() {
+      return `${Number((this.scale / (window.devicePixelRatio || 1)).toFixed(1))}×`;
     },
     patterns() {
       return this.classes.map((_, i) => `pattern: ${patternName(i)}`);

@@ -7,23 +7,25 @@ export const TEMPLATE = `
         :title="t.help" :data-tool="t.name" @click="useTool(t.name)">
         <span>{{ t.title }}</span><kbd>{{ t.key }}</kbd>
       </button>
-      <label class="field" v-if="tool !== 'fill'">
+      <div class="options">
+      <label class="field" v-if="tool === 'brush' || tool === 'eraser'">
         <span>Brush <output>{{ size }} px</output></span>
         <input type="range" min="1" max="24" v-model.number="size" aria-label="Brush size in pixels">
       </label>
-      <fieldset class="field" v-else>
+      <fieldset class="field" v-else-if="tool === 'fill'">
         <legend>Groups</legend>
         <label v-for="(name, i) in levels" :key="name" class="choice">
           <input type="radio" name="level" :value="i" v-model.number="level"> {{ name }}
         </label>
       </fieldset>
+      </div>
       <div class="pair">
         <button @click="undo" :disabled="!canUndo" title="Ctrl+Z" data-do="undo">Undo</button>
         <button @click="redo" :disabled="!canRedo" title="Ctrl+Y" data-do="redo">Redo</button>
       </div>
       <div class="pair three">
         <button @click="zoom(0.8)" aria-label="Zoom out" title="-">&minus;</button>
-        <button @click="fit" aria-label="Whole scan" title="Home">{{ percent }}</button>
+        <button @click="fit" aria-label="Whole scan" title="Home">{{ times }}</button>
         <button @click="zoom(1.25)" aria-label="Zoom in" title="+">+</button>
       </div>
       <label class="field"><span>Labels <output>{{ Math.round(opacity * 100) }} %</output></span>
