@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xraysynth.errors import CheckpointError, InputError
+from xraysynth.gan.grids import displayable
 from xraysynth.schema import MAX_CLASSES, classes
 
 SPARE_COLOURS = ((0, 158, 115), (0, 0, 0), (240, 228, 66), (204, 0, 204), (213, 0, 0))
@@ -161,10 +162,9 @@ def class_colours(class_names: Sequence[str]) -> list[tuple[int, int, int]]:
 def display_image(image: np.ndarray) -> np.ndarray:
     """Return a scan (H, W, C), uint8 or uint16, as RGB (H, W, 3) uint8 to look at.
 
-    A dual-energy scan shows its low energy in grey.
+    A dual-energy scan is pseudo-coloured, as `xraysynth generate` shows it.
     """
-    eight = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
-    return eight if eight.shape[2] == 3 else np.repeat(eight[:, :, :1], 3, axis=2)
+    return displayable(image[None])[0]
 
 
 def _size(array: np.ndarray) -> str:

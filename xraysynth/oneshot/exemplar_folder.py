@@ -23,7 +23,7 @@ from xraysynth.errors import InputError, SettingsError
 from xraysynth.files import read_json, whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import latents, to_images
+from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.exemplar import (
     Exemplar,
     ScanNumber,
@@ -146,7 +146,7 @@ def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
     )
     if generator is not None:
         shape = (generator.num_ws, generator.w_dim)
-        check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.resolution)
+        check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
         _check_same_scan(folder, seen, image)
     return exemplar
 
@@ -212,10 +212,11 @@ def numbered_latents(
 def _drawn(generator: Generator, latent_w: np.ndarray) -> np.ndarray:
     """Return the scan (H, W, C) uint8 of a latent; black where the latent does not fit."""
     if latent_w.shape != (generator.num_ws, generator.w_dim):
-        return np.zeros((generator.resolution, generator.resolution, 3), np.uint8)
+        return np.zeros((*generator.size_px, 3), np.uint8)
     with torch.no_grad():
         code = torch.from_numpy(latent_w)[None].to(device_of(generator))
-        return to_images(generator.synthesis(code, noise_mode="const"))[0]
+        drawn = generator.synthesis(code, noise_mode="const")
+    return generated_images(generator, drawn)[0]
 
 
 def _check_same_scan(folder: Path, seen: np.ndarray | None, drawn: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import torch
 from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import to_images
+from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.annotate.work import Work, WorkScan, label_maps_of, load_work, save_work
 from xraysynth.oneshot.clustering import Clustering
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber, check_class_name
@@ -38,7 +38,7 @@ class DeskScan:
     latent_w: np.ndarray
     """(num_ws, w_dim) float32."""
     image: np.ndarray
-    """(H, W, C) uint8."""
+    """(H, W, C) uint8 or uint16."""
     groups: np.ndarray
     """(level, H, W) uint8: pixels that look alike to the generator, coarse to fine."""
     note: str = ""
@@ -69,7 +69,8 @@ class Desk:
             )
             code = torch.from_numpy(latent_w).to(device_of(self.generator))
             with torch.no_grad():
-                image = to_images(self.generator.synthesis(code, noise_mode="const"))[0]
+                drawn = self.generator.synthesis(code, noise_mode="const")
+            image = generated_images(self.generator, drawn)[0]
             groups = [group_maps(self.generator, code, grouping)[0] for grouping in self.groupings]
             self.scans.append(
                 DeskScan(
@@ -188,8 +189,7 @@ class Desk:
         work = load_work(self.folder, generator_hash(self.generator))
         if work is None:
             return False
-        shape = (self.generator.resolution, self.generator.resolution)
-        maps = label_maps_of(work, self.folder, shape)
+        maps = label_maps_of(work, self.folder, self.generator.size_px)
         self.put([scan.number for scan in work.scans], [scan.note for scan in work.scans])
         self.label_maps = maps
         self.class_names, self.current = list(work.classes), work.current

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from xraysynth.gan.sampling import to_images
+from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber
 from xraysynth.oneshot.exemplar_folder import numbered_latents
@@ -28,7 +28,7 @@ class LabelledScan:
     scan: ScanNumber
     """Seed, number and truncation."""
     image: np.ndarray
-    """(H, W, C) uint8."""
+    """(H, W, C) uint8 or uint16."""
     label_map: np.ndarray
     """(H, W) uint8: ids that index the desk's classes."""
     confidence: float
@@ -61,7 +61,7 @@ def fresh_scans(
             confidence=_mean_confidence(sure, label_map),
         )
         for number, image, label_map, sure in zip(
-            numbers, to_images(images), maps, labels.confidence, strict=True
+            numbers, generated_images(desk.generator, images), maps, labels.confidence, strict=True
         )
     ]
 

@@ -66,11 +66,10 @@ class Page:
 
     def _build_header(self) -> None:
         desk = self.desk
+        height, width = desk.generator.size_px
         with ui.element("header").classes("top"):
             text_in("h1", "xraysynth annotate")
-            text_in("span", f"{desk.generator.resolution} px, saves to {desk.folder}").classes(
-                "about"
-            )
+            text_in("span", f"{width} x {height} px, saves to {desk.folder}").classes("about")
             self._says = (
                 text_in("span", "").classes("says").props('role="status" aria-live="polite"')
             )

@@ -32,6 +32,7 @@ export default {
       const canvas = Array.isArray(found) ? found[0] : found;
       if (!canvas) return;
       const width = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
+      canvas.style.aspectRatio = `${tile.width} / ${tile.height}`;
       const scale = Math.max(width / tile.width, 0.1);
       canvas.width = width;
       canvas.height = Math.round(tile.height * scale);
