@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as npst
 from oneshot_toy import SIZE, toy_generator, toy_truth
 
 from xraysynth.errors import DamagedError, InputError
+from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.annotate import lesson, start
 from xraysynth.oneshot.annotate.desk import Desk
@@ -216,3 +217,35 @@ def latents_of(desk: Desk, tiles: list[LabelledScan]) -> list[np.ndarray]:
     """Return the latents of labelled scans."""
     desk.put([tile.scan for tile in tiles], ["" for _ in tiles])
     return [scan.latent_w for scan in desk.scans[-len(tiles) :]]
+
+
+def test_wide_dual_energy_scans_of_a_conditional_generator_are_labelled_alike(
+    tmp_path: Path,
+) -> None:
+    config = NetworkConfig(
+        resolution=16,
+        base_grid=(4, 6),
+        image_channels=2,
+        pixel_bits=16,
+        label_names=("gun", "knife"),
+        z_dim=8,
+        w_dim=8,
+        channel_base=64,
+        channel_max=8,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(config).eval().requires_grad_(False)
+    desk = open_desk(generator, tmp_path, 0)
+    assert desk.scans[0].groups.shape == (3, 16, 24)
+    assert desk.scans[0].image.shape == (16, 24, 2)
+    labels = np.zeros((16, 24), np.uint8)
+    labels[2:9, 14:23] = 3
+    desk.relabel(0, labels)
+    desk.save()
+    exemplar = load_exemplar(tmp_path, generator)
+    assert np.array_equal(exemplar.label_map, labels // 3)
+    segmenter = teach(desk, desk.exemplars())
+    tile = fresh_scans(desk, segmenter, desk.class_names, range(1))[0]
+    assert tile.label_map.shape == (16, 24)
+    assert np.array_equal(open_desk(generator, tmp_path, 0).label_maps[0], labels)

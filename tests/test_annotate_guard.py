@@ -13,6 +13,7 @@ from annotate_server import Server, quick_folder
 
 from xraysynth.cli import main
 from xraysynth.errors import InputError
+from xraysynth.oneshot.annotate import server as server_module
 from xraysynth.oneshot.annotate.guard import Guard
 from xraysynth.oneshot.annotate.server import listen
 
@@ -121,6 +122,15 @@ def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"port {port} is in use; choose another one with --port" in capsys.readouterr().err
     with pytest.raises(InputError, match="port 70000 cannot be used"):
         listen(70000)
+
+
+def test_without_nicegui_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server_module, "find_spec", lambda name: None)
+    assert main(["annotate", "--gan", "bundled", "--out", str(tmp_path / "x")]) == 2
+    assert "pip install 'xraysynth[annotate]'" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 # The running command.

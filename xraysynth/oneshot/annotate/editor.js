@@ -52,8 +52,8 @@ export default {
 
   computed: {
     toolHelp() {
-      const tool = TOOLS.find((t) => t.name === this.tool);
-      return `${tool.title}: ${tool.help}.`;
+      const { help } = TOOLS.find((t) => t.name === this.tool);
+      return `${help[0].toUpperCase()}${help.slice(1)}.`;
     },
     times() {
       return `${Number((this.scale / (window.devicePixelRatio || 1)).toFixed(1))}×`;

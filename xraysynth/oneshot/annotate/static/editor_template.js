@@ -18,6 +18,7 @@ export const TEMPLATE = `
           <input type="radio" name="level" :value="i" v-model.number="level"> {{ name }}
         </label>
       </fieldset>
+      <p v-else class="hint">{{ toolHelp }}</p>
       </div>
       <div class="pair">
         <button @click="undo" :disabled="!canUndo" title="Ctrl+Z" data-do="undo">Undo</button>
@@ -64,7 +65,7 @@ export const TEMPLATE = `
         <datalist id="known-classes"><option v-for="n in known" :key="n" :value="n"></option></datalist>
         <button type="submit">Add</button>
       </form>
-      <p class="hint">Pixels a class; the rest is background. {{ toolHelp }}</p>
+      <p class="hint">Pixels a class; what is not labelled is background.</p>
     </div>
     <dialog ref="help" aria-label="Keys" @close="helpOpen = false">
       <h2>Keys</h2>
