@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from annotate_server import PATIENCE_S, SCANS, Server, quick_folder
 from scipy import ndimage
+from skimage.draw import polygon2mask
 
 from xraysynth.cli import main
 from xraysynth.gan.checkpoint import load_generator
+from xraysynth.oneshot.annotate.runs import label_map_from
 from xraysynth.oneshot.annotate.start import open_desk
 from xraysynth.oneshot.exemplar_folder import load_exemplars
 from xraysynth.oneshot.segmenter import load_segmenter
@@ -177,6 +179,40 @@ def test_fill_labels_the_whole_group_at_the_pixel(page: Browser, server: Server)
     assert len(np.unique(desk.scans[2].groups[2])) > len(np.unique(desk.scans[2].groups[0]))
 
 
+def test_the_page_paints_as_skimage_and_scipy_do(page: Browser) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        corners = rng.uniform(-5, 45, (7, 2))
+        values = rng.integers(0, 3, (30, 40))
+        painted = page.driver.execute_async_script(  # type: ignore[no-untyped-call]
+            "const [corners, values, done] = arguments;"
+            "import('xraysynth-annotate').then(m => {"
+            " const labels = new Uint8Array(1200); m.fillPolygon(labels, 40, 30, corners, 2);"
+            " const region = m.regionAt(Uint8Array.from(values), 40, 30, 20, 15);"
+            " done({ runs: m.encodeRuns(labels), region,"
+            "  again: [...m.decodeRuns(m.encodeRuns(Uint8Array.from(values)), 1200)] }); })",
+            corners.tolist(),
+            values.ravel().tolist(),
+        )
+        expected = polygon2mask((30, 40), corners[:, ::-1] - 0.5)
+        assert np.array_equal(label_map_from(painted["runs"], (30, 40), 3) == 2, expected)
+        parts, _ = ndimage.label(values == values[15, 20])
+        assert sorted(painted["region"]) == np.flatnonzero(parts == parts[15, 20]).tolist()
+        assert painted["again"] == values.ravel().tolist()
+
+
+def test_labels_are_kept_while_it_learns(page: Browser) -> None:
+    index = page.take(4)
+    page.keys("b", "2", "[", "[")
+    page.keys("l")
+    page.wait(lambda: page.says() == "Learning …" or page.says().startswith("learned"))
+    page.drag((5.5, 9.5), (9.5, 9.5))
+    page.labels(index, square(5, 9, 10, 10, 2))
+    page.wait(lambda: not page.run("return document.querySelector('[data-do=learn]').disabled"))
+    page.control("z")
+    page.labels(index, square(0, 0, 0, 0, 0))
+
+
 def test_everything_can_be_done_by_keyboard(page: Browser) -> None:
     from selenium.webdriver import Keys
 
@@ -261,6 +297,25 @@ def test_a_reload_shows_the_work_and_takes_the_page_over(page: Browser) -> None:
     page.wait("return !!document.querySelector('.editor[data-ready]')")
     page.wait(lambda: page.counts() == before)
     page.wait(f"return document.querySelectorAll('.results li').length === {tiles}")
+
+
+def test_the_last_tab_that_was_opened_edits(page: Browser) -> None:
+    index = page.take(4)
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.open()
+    page.driver.switch_to.window(first)
+    page.wait(lambda: "opened again elsewhere" in page.says())
+    page.keys("f", "1")
+    page.drag((30.5, 30.5))
+    page.driver.switch_to.window(page.driver.window_handles[-1])
+    assert not page.server.labels(index).any()
+    page.keys("b", "2", "[", "[")
+    page.drag((5.5, 9.5), (9.5, 9.5))
+    page.labels(index, square(5, 9, 10, 10, 2))
+    page.driver.close()
+    page.driver.switch_to.window(first)
+    page.open()
 
 
 def test_every_control_has_a_name_and_nothing_comes_from_elsewhere(page: Browser) -> None:

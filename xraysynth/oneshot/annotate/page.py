@@ -145,7 +145,7 @@ class Page:
                 self._editor._props["labels"] = runs
             self._row.show(self.desk)
 
-        if await self._attempt(relabel):
+        if await self._attempt(relabel) and not self.room.busy:
             self._say(self._state())
 
     async def _on_choose(self, place: int) -> None:
