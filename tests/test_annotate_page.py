@@ -184,7 +184,7 @@ def test_the_page_paints_as_skimage_and_scipy_do(page: Browser) -> None:
     for _ in range(5):
         corners = rng.uniform(-5, 45, (7, 2))
         values = rng.integers(0, 3, (30, 40))
-        painted = page.driver.execute_async_script(  # type: ignore[no-untyped-call]
+        painted = page.driver.execute_async_script(
             "const [corners, values, done] = arguments;"
             "import('xraysynth-annotate').then(m => {"
             " const labels = new Uint8Array(1200); m.fillPolygon(labels, 40, 30, corners, 2);"

@@ -12,7 +12,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from xraysynth.errors import XraysynthError
+from xraysynth.errors import InputError, XraysynthError
 from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.annotate.elements import LabelEditor, ResultTiles, key_of
 from xraysynth.oneshot.annotate.lesson import LabelledScan, fresh_scans, teach
@@ -134,8 +134,8 @@ class Page:
 
     async def _on_labels(self, event: GenericEventArguments) -> None:
         def relabel() -> None:
-            keys = [key_of(scan.scan) for scan in self.desk.scans]
-            place = keys.index(event.args["key"])
+            places = {key_of(scan.scan): place for place, scan in enumerate(self.desk.scans)}
+            place = places[event.args["key"]]
             shape = self.desk.label_maps[place].shape
             n_classes = len(self.desk.class_names)
             runs = event.args["runs"]
@@ -206,7 +206,10 @@ class Page:
 
     async def _on_correct(self, event: GenericEventArguments) -> None:
         def correct() -> None:
-            tile = next(tile for tile in self.room.tiles if key_of(tile.scan) == event.args)
+            found = [tile for tile in self.room.tiles if key_of(tile.scan) == event.args]
+            if not found:
+                raise InputError("that fresh scan has gone; choose one of those that are shown.")
+            tile = found[0]
             place = self.desk.find(tile.scan)
             if place is None:
                 self.desk.put([tile.scan], ["to correct"])
