@@ -108,8 +108,10 @@ def test_a_restart_clusters_again_only_where_it_must(
 
 
 def test_work_on_another_generator_is_refused(desk: Desk) -> None:
+    kept = (desk.folder / start.CACHE).read_bytes()
     with pytest.raises(InputError, match=r"holds work on generator .* Choose another folder"):
         open_desk(toy_generator(channels=7), desk.folder, 0)
+    assert (desk.folder / start.CACHE).read_bytes() == kept
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.annotate.desk import Desk
+from xraysynth.oneshot.annotate.work import load_work
 from xraysynth.oneshot.clustering import Clustering, learn_clusters
 from xraysynth.oneshot.features import SiteMap
 from xraysynth.oneshot.groups import learn_groupings
@@ -33,6 +34,7 @@ def open_desk(generator: Generator, folder: Path, seed: int, progress: Progress 
     DamagedError
         The work in the folder is not what was written.
     """
+    load_work(folder, generator_hash(generator))  # Work that cannot be taken up is told at once.
     clusters = _clusters(generator, folder, seed, progress)
     desk = Desk(
         generator=generator,
