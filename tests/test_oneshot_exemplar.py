@@ -16,12 +16,8 @@ from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.oneshot.choice import strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_classes
-from xraysynth.oneshot.exemplar import (
-    check_exemplar_belongs,
-    display_image,
-    load_exemplar,
-    save_exemplar,
-)
+from xraysynth.oneshot.exemplar import check_exemplar_belongs, display_image
+from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
 from xraysynth.oneshot.labelling import (
     ExemplarConfig,
     Labeller,
@@ -64,7 +60,7 @@ def repaint(folder: Path, label_map: np.ndarray) -> None:
 
 def test_a_label_map_of_another_size_is_refused(folder: Path) -> None:
     repaint(folder, np.zeros((8, 12), np.uint8))
-    with pytest.raises(InputError, match=r"is 12 x 8 pixels; exemplar\.json wants 16 x 16"):
+    with pytest.raises(InputError, match="is 12 x 8 pixels; its scan is 16 x 16"):
         load_exemplar(folder)
 
 
@@ -90,10 +86,16 @@ def test_a_coloured_label_map_is_refused(folder: Path) -> None:
         load_exemplar(folder)
 
 
-@pytest.mark.parametrize("name", ["exemplar.json", "label_map.png", "scan.png"])
+def test_missing_labels_are_told_with_what_may_be_there(folder: Path) -> None:
+    (folder / "label_map.png").unlink()
+    with pytest.raises(InputError, match=r"no label file; want one: label_map\.png \("):
+        load_exemplar(folder)
+
+
+@pytest.mark.parametrize("name", ["exemplar.json", "latent.safetensors", "scan.png"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(InputError, match=f"has no {name}"):
+    with pytest.raises(InputError, match=f"no {name}"):
         load_exemplar(folder)
 
 

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 
 from xraysynth import __version__
-from xraysynth.cli import evaluate, gan, insert, labels, run, scans, shards, weights
+from xraysynth.cli import annotate, evaluate, gan, insert, labels, run, scans, shards, weights
 from xraysynth.cli.console import tell
 from xraysynth.cli.parser import Parser
 from xraysynth.errors import XraysynthError
@@ -46,7 +46,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for module in (run, scans, insert, gan, weights, labels, shards, evaluate):
+    for module in (run, scans, insert, gan, weights, annotate, labels, shards, evaluate):
         module.add(commands)
     return parser
 

@@ -39,7 +39,7 @@ def _add_learn(commands: argparse._SubParsersAction[Parser]) -> None:
         action="append",
         required=True,
         metavar="DIR",
-        help="a labelled scan of this generator; may be given again",
+        help="a labelled scan of this generator, from annotate or another tool; may be given again",
     )
     add_out(parser, "safetensors file to write")
     add_seed(parser)
@@ -49,18 +49,17 @@ def _add_learn(commands: argparse._SubParsersAction[Parser]) -> None:
 def learn(arguments: argparse.Namespace) -> int:
     """Learn a segmenter."""
     from xraysynth.gan.checkpoint import load_generator
-    from xraysynth.oneshot.exemplar import load_exemplar
+    from xraysynth.oneshot.exemplar_folder import load_exemplars
     from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
     from xraysynth.oneshot.segmenter import save_segmenter
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
     config = settings_from_mapping(LearnConfig, with_overrides({}, arguments.set))
-    exemplars = [load_exemplar(folder) for folder in arguments.exemplar]
+    generator = load_generator(arguments.gan)
+    exemplars = [one for folder in arguments.exemplar for one in load_exemplars(folder, generator)]
     with watched("learn") as progress:
-        segmenter = learn_segmenter(
-            load_generator(arguments.gan), exemplars, config, arguments.seed, progress
-        )
+        segmenter = learn_segmenter(generator, exemplars, config, arguments.seed, progress)
     save_segmenter(segmenter, arguments.out)
     say(f"segmenter of {', '.join(segmenter.class_names)}: {arguments.out}")
     return 0

@@ -20,7 +20,8 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.choice import richest, strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
-from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs, load_exemplar
+from xraysynth.oneshot.exemplar import Exemplar
+from xraysynth.oneshot.exemplar_folder import load_exemplar
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labeller import (
     LabellerConfig,
@@ -99,10 +100,7 @@ def make_exemplar(
         )
     if config.labeller == "colour":
         return label_exemplar(generator, colour_labeller(config.colour), config, seed)
-    exemplar = load_exemplar(Path(config.labeller))
-    shape = (generator.num_ws, generator.w_dim)
-    check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
-    return exemplar
+    return load_exemplar(Path(config.labeller), generator)
 
 
 def simulator_labeller(

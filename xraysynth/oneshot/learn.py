@@ -18,7 +18,7 @@ from torch.nn import functional
 from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters, mapped_latents
+from xraysynth.oneshot.clustering import ClusterConfig, Clustering, learn_clusters, mapped_latents
 from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs
 from xraysynth.oneshot.features import Interpolation, SiteMap, device_of, project
 from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, smoothed
@@ -78,14 +78,21 @@ def learn_segmenter(
     CheckpointError
         If an exemplar is of another generator.
     """
-    if not exemplars:
-        raise InputError("no exemplar was given; want at least one labelled scan.")
-    belongs_to = generator_hash(generator)
-    for exemplar in exemplars:
-        shape = (generator.num_ws, generator.w_dim)
-        check_exemplar_belongs(exemplar, belongs_to, shape, generator.size_px)
-    class_names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
+    _check_exemplars(generator, exemplars)
     clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
+    return learn_head(clusters, generator, exemplars, config, seed)
+
+
+def learn_head(
+    clusters: Clustering,
+    generator: Generator,
+    exemplars: Sequence[Exemplar],
+    config: LearnConfig,
+    seed: int,
+) -> Segmenter:
+    """Learn a segmenter on a clustering that is there already; raises as `learn_segmenter` does."""
+    _check_exemplars(generator, exemplars)
+    class_names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
     standard = _standardised(generator, clusters.site_map, config, seed)
     lesson = _Lesson(generator, exemplars, class_names, config, seed)
     weight, bias = _train_head(lesson, standard)
@@ -94,7 +101,7 @@ def learn_segmenter(
         class_names=class_names,
         exemplar_ids=tuple(exemplar.exemplar_id for exemplar in exemplars),
         exemplar_origins=tuple(exemplar.origin for exemplar in exemplars),
-        generator_hash=belongs_to,
+        generator_hash=generator_hash(generator),
         interpolation=config.interpolation,
         smoothing_px=config.smoothing_px,
         overlap_threshold=config.overlap_threshold,
@@ -102,6 +109,15 @@ def learn_segmenter(
     )
     site_map = standard.folded(weight / temperature, bias / temperature)
     return Segmenter(site_map=site_map.to(torch.device("cpu")), facts=facts)
+
+
+def _check_exemplars(generator: Generator, exemplars: Sequence[Exemplar]) -> None:
+    """Raise unless there are exemplars, all of this generator."""
+    if not exemplars:
+        raise InputError("no exemplar was given; want at least one labelled scan.")
+    shape = (generator.num_ws, generator.w_dim)
+    for exemplar in exemplars:
+        check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
 
 
 class _Lesson:

@@ -37,7 +37,7 @@ class MakeExemplar:
     def run(self, context: Context) -> None:
         """Label."""
         from xraysynth.gan.checkpoint import load_generator
-        from xraysynth.oneshot.exemplar import save_exemplar
+        from xraysynth.oneshot.exemplar_folder import save_exemplar
         from xraysynth.oneshot.labelling import make_exemplar
 
         exemplar = make_exemplar(

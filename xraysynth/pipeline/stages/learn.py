@@ -36,7 +36,7 @@ class Learn:
     def run(self, context: Context) -> None:
         """Learn."""
         from xraysynth.gan.checkpoint import load_generator
-        from xraysynth.oneshot.exemplar import load_exemplar
+        from xraysynth.oneshot.exemplar_folder import load_exemplar
         from xraysynth.oneshot.learn import learn_segmenter
         from xraysynth.oneshot.segmenter import save_segmenter
 

@@ -66,7 +66,7 @@ def _read_list(folder: DataFolder, part: CocoList, there: frozenset[str]) -> Ite
         objects_of[str(entry.get("image_id"))].append(entry)
     for image in images:
         objects = objects_of.pop(str(image.get("id")), [])
-        yield _record(image, part, there, partial(_annotation, image, objects, names))
+        yield _record(image, part, there, partial(coco_annotation, image, objects, names))
     if objects_of:
         lost = sum(map(len, objects_of.values()))
         fault = f"{lost} of its annotations have an image_id that its `images` lacks."
@@ -94,10 +94,10 @@ def _locate(name: str, folders: tuple[str, ...], there: frozenset[str]) -> str:
     return next((path for path in candidates if path in there), candidates[0])
 
 
-def _annotation(
+def coco_annotation(
     image: dict[str, Any], objects: list[dict[str, Any]], names: dict[str, str]
 ) -> Annotation:
-    """Return what the file says about one image."""
+    """Return what the file says about one image: `names` are its categories by id."""
     boxes, outlines, labels = [], [], []
     for entry in objects:
         key = str(entry.get("category_id"))

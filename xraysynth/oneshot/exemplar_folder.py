@@ -1,0 +1,268 @@
+"""An exemplar as a folder that a person can look at, edit, or make with another tool.
+
+`exemplar.json` is always there. The scan is named by `latent.safetensors`, or in `exemplar.json` by
+`seed` and `index` as `xraysynth generate` counts. Its labels stand in one file: `label_map.png`
+(indexed), or JSON of labelme or COCO (`label_files.py`). `scan.png` is there to be labelled; if it
+is, it must be what the generator draws. Folders inside that hold an `exemplar.json` of their
+own are further exemplars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import safetensors
+import safetensors.numpy
+import torch
+from pydantic import Field
+
+from xraysynth.errors import InputError, SettingsError
+from xraysynth.files import read_json, whole_file, write_json
+from xraysynth.gan.checkpoint import generator_hash
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.oneshot.exemplar import (
+    Exemplar,
+    ScanNumber,
+    check_exemplar_belongs,
+    class_colours,
+    display_image,
+)
+from xraysynth.oneshot.features import device_of
+from xraysynth.oneshot.label_files import label_file_in, read_labels
+from xraysynth.settings import Settings, settings_from_mapping
+
+SAME_SCAN_LEVELS = 8.0
+"""Two pictures of one scan differ by less, on average, of 255: another machine rounds otherwise."""
+
+
+class ExemplarFile(Settings):
+    """What `exemplar.json` holds."""
+
+    version: int = Field(1, ge=1, le=1)
+    """Layout of the folder."""
+    classes: tuple[str, ...] = ()
+    """Names of the class ids, background first; JSON label files can bring their own."""
+    origin: str = "Labelled by a person."
+    """Who or what labelled it, in words."""
+    generator: str = ""
+    """Hash of the generator; empty is whatever generator it is used with."""
+    size_px: tuple[int, int] | None = None
+    """Height and width."""
+    seed: int | None = Field(None, ge=0)
+    """Seed of the run of `xraysynth generate` that the scan is of."""
+    index: int | None = Field(None, ge=0)
+    """Number of the scan in that run."""
+    truncation_psi: float = Field(1.0, ge=0, le=1)
+    """Truncation of its latent."""
+
+    @property
+    def number(self) -> ScanNumber | None:
+        """Which generated scan it is, if seed and index are given."""
+        if self.seed is None or self.index is None:
+            return None
+        return ScanNumber(seed=self.seed, index=self.index, truncation_psi=self.truncation_psi)
+
+
+def save_exemplar(exemplar: Exemplar, folder: Path) -> None:
+    """Write an exemplar to a folder; `exemplar.json` comes last, so half of one is refused."""
+    folder = Path(folder)
+    (folder / "exemplar.json").unlink(missing_ok=True)
+    label_map = PIL.Image.fromarray(exemplar.label_map)
+    label_map.putpalette(
+        [value for colour in class_colours(exemplar.class_names) for value in colour]
+    )
+    with whole_file(folder / "label_map.png") as partial:
+        label_map.save(partial, format="PNG")
+    with whole_file(folder / "scan.png") as partial:
+        PIL.Image.fromarray(display_image(exemplar.image)).save(partial, format="PNG")
+    with whole_file(folder / "latent.safetensors") as partial:
+        latent = np.ascontiguousarray(exemplar.latent_w, dtype=np.float32)
+        partial.write_bytes(safetensors.numpy.save({"latent_w": latent}))
+    number = exemplar.scan
+    content = ExemplarFile(
+        classes=exemplar.class_names,
+        origin=exemplar.origin,
+        generator=exemplar.generator_hash,
+        size_px=(exemplar.label_map.shape[0], exemplar.label_map.shape[1]),
+        seed=number.seed if number else None,
+        index=number.index if number else None,
+        truncation_psi=number.truncation_psi if number else 1.0,
+    )
+    write_json(folder / "exemplar.json", content.model_dump(exclude_none=True))
+
+
+def load_exemplars(folder: Path, generator: Generator | None = None) -> list[Exemplar]:
+    """Read the exemplar of a folder and those of the folders in it, by name.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        As `load_exemplar`.
+    """
+    folder = Path(folder)
+    inner = sorted(path.parent for path in folder.glob("*/exemplar.json"))
+    own = [folder] if (folder / "exemplar.json").exists() or not inner else []
+    return [load_exemplar(path, generator) for path in (*own, *inner)]
+
+
+def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
+    """Read one exemplar from a folder.
+
+    Parameters
+    ----------
+    folder : with `exemplar.json`, the labels, and what names the scan
+    generator : draws the scan again; without it, `scan.png` and `latent.safetensors` are needed
+
+    Raises
+    ------
+    InputError
+        A file is missing or not what it should be; and all that `read_labels` and `check_exemplar`
+        raise.
+    CheckpointError
+        The exemplar is of another generator.
+    """
+    folder = Path(folder)
+    content = _read_content(folder)
+    latent_w = _latent(folder, content, generator)
+    seen = _read_scan(folder / "scan.png") if (folder / "scan.png").is_file() else None
+    image = _drawn(generator, latent_w) if generator is not None else seen
+    if image is None:
+        raise _missing(folder, "scan.png")
+    labels = read_labels(
+        label_file_in(folder), _width_height(content.size_px or image.shape), content.classes
+    )
+    exemplar = Exemplar(
+        latent_w=latent_w,
+        label_map=labels.label_map,
+        class_names=labels.class_names,
+        origin=content.origin,
+        generator_hash=content.generator or _hash_of(folder, generator),
+        image=image,
+        scan=content.number,
+    )
+    if generator is not None:
+        shape = (generator.num_ws, generator.w_dim)
+        check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
+        _check_same_scan(folder, seen, image)
+    return exemplar
+
+
+def _read_content(folder: Path) -> ExemplarFile:
+    """Return what `exemplar.json` says."""
+    path = folder / "exemplar.json"
+    if not path.is_file():
+        raise _missing(folder, path.name)
+    try:
+        return settings_from_mapping(ExemplarFile, read_json(path))
+    except SettingsError as error:
+        raise InputError(f"{path}: {error}", code="exemplar-json") from None
+
+
+def _missing(folder: Path, name: str) -> InputError:
+    """Return the error for a file that is not there."""
+    return InputError(
+        f"{folder} has no {name}; want a folder with exemplar.json, a label file, scan.png and "
+        "latent.safetensors (or seed and index in exemplar.json).",
+        code="exemplar-files",
+    )
+
+
+def _hash_of(folder: Path, generator: Generator | None) -> str:
+    """Return the hash of the generator that an exemplar is used with."""
+    if generator is None:
+        raise InputError(
+            f"{folder / 'exemplar.json'} does not say which generator it is of; give its hash as "
+            "`generator`.",
+            code="exemplar-json",
+        )
+    return generator_hash(generator)
+
+
+def _latent(folder: Path, content: ExemplarFile, generator: Generator | None) -> np.ndarray:
+    """Return `latent_w` (num_ws, w_dim) float32, from its file or from seed and index."""
+    path = folder / "latent.safetensors"
+    if path.is_file():
+        return _read_latent(path)
+    number = content.number
+    if number is None:
+        raise InputError(
+            f"{folder} has no latent.safetensors and exemplar.json no `seed` and `index`, so the "
+            "scan is not known; give those that `xraysynth generate` made it with.",
+            code="exemplar-latent",
+        )
+    if generator is None:
+        raise _missing(folder, path.name)
+    return numbered_latents(generator, number.seed, [number.index], number.truncation_psi)[0]
+
+
+def numbered_latents(
+    generator: Generator, seed: int, indices: Sequence[int], truncation_psi: float
+) -> np.ndarray:
+    """Return `latent_w` (n, num_ws, w_dim) float32 of numbered generated scans."""
+    latent_z = latents(generator, seed, indices).to(device_of(generator))
+    with torch.no_grad():
+        mapped = generator.mapping(latent_z, truncation_psi=truncation_psi)
+    return np.ascontiguousarray(mapped.cpu().numpy(), dtype=np.float32)
+
+
+def _drawn(generator: Generator, latent_w: np.ndarray) -> np.ndarray:
+    """Return the scan (H, W, C) uint8 of a latent; black where the latent does not fit."""
+    if latent_w.shape != (generator.num_ws, generator.w_dim):
+        return np.zeros((*generator.size_px, 3), np.uint8)
+    with torch.no_grad():
+        code = torch.from_numpy(latent_w)[None].to(device_of(generator))
+        drawn = generator.synthesis(code, noise_mode="const")
+    return generated_images(generator, drawn)[0]
+
+
+def _check_same_scan(folder: Path, seen: np.ndarray | None, drawn: np.ndarray) -> None:
+    """Raise if `scan.png` is another scan than the one whose latent is given."""
+    if seen is None:
+        return
+    shown = display_image(drawn)
+    same = seen.shape == shown.shape
+    if not same or np.abs(seen.astype(int) - shown).mean() > SAME_SCAN_LEVELS:
+        raise InputError(
+            f"{folder / 'scan.png'} is not what this generator draws for the exemplar's latent, "
+            "seed and index, so its labels would lie; correct them, or label the right scan.",
+            code="exemplar-latent",
+        )
+
+
+def _read_scan(path: Path) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8, or raise."""
+    try:
+        with PIL.Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{path} is not a readable picture ({error}); want a PNG. Save it again.",
+            code="exemplar-files",
+        ) from None
+
+
+def _read_latent(path: Path) -> np.ndarray:
+    """Return `latent_w` (num_ws, w_dim) float32."""
+    try:
+        tensors = safetensors.numpy.load(path.read_bytes())
+        latent = np.asarray(tensors["latent_w"], dtype=np.float32)
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a latent ({error}); want `latent_w` in safetensors. Copy it again.",
+            code="exemplar-files",
+        ) from None
+    if latent.ndim != 2 or not np.isfinite(latent).all():
+        raise InputError(
+            f"{path} has a latent of shape {latent.shape}; want finite (num_ws, w_dim).",
+            code="exemplar-files",
+        )
+    return latent
+
+
+def _width_height(rows_and_columns: tuple[int, ...]) -> tuple[int, int]:
+    """Return width and height of a shape that begins with rows and columns."""
+    return rows_and_columns[1], rows_and_columns[0]
