@@ -88,7 +88,7 @@ def tablet(rng: np.random.Generator) -> Item:
     return Item(name="tablet", class_name="electronics", material="li_ion", parts=tuple(parts))
 
 
-@register("charger", "clutter", weight=1.5)
+@register("charger", "clutter", weight=1.2)
 def charger(rng: np.random.Generator) -> Item:
     """Return a mains adapter: transformer, capacitors, plug with two pins, coiled cable."""
     wide, high = vary(rng, 85), vary(rng, 48)
@@ -129,7 +129,7 @@ def coil(rng: np.random.Generator, at: Point, radius: float, turns: int) -> list
     return parts
 
 
-@register("cable", "clutter", weight=1.2)
+@register("cable", "clutter", weight=0.8)
 def cable(rng: np.random.Generator) -> Item:
     """Return a coiled cable with a tie and two plugs."""
     radius = rng.uniform(30, 60)

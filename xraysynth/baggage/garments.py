@@ -14,7 +14,8 @@ def clothes(rng: np.random.Generator) -> Item:
     wide, high = rng.uniform(170, 380), rng.uniform(140, 280)
     thick = rng.uniform(14, 48)
     texture = str(rng.choice(["garment", "garment", "garment", "knit"]))
-    parts = [heap(rng, (wide, high, thick), "cotton", texture)]
+    fibre = str(rng.choice(["folded_cotton", "folded_wool", "folded_polyester"], p=[0.6, 0.2, 0.2]))
+    parts = [heap(rng, (wide, high, thick), fibre, texture)]
     chance, z = rng.random(), 0.3 * thick
     if chance < 0.2:
         parts.append(rod((wide * rng.uniform(0.3, 0.7), 1.3), "brass", (0, high * 0.3, z)))
@@ -25,11 +26,11 @@ def clothes(rng: np.random.Generator) -> Item:
             at = (wide * (number * 0.15 - 0.35), high * rng.uniform(0.05, 0.1), z)
             parts.append(disc(rng.uniform(3.5, 6), 2.0, metal, at))
     return Item(
-        name="clothes", class_name="organic", material="cotton", parts=tuple(parts), soft=True
+        name="clothes", class_name="organic", material=fibre, parts=tuple(parts), soft=True
     )
 
 
-@register("shoe", "clutter")
+@register("shoe", "clutter", weight=2.0)
 def shoe(rng: np.random.Generator) -> Item:
     """Return a shoe on its side: rubber sole with a steel shank, leather upper, eyelets."""
     long, high = vary(rng, 280), vary(rng, 100)
