@@ -9,7 +9,7 @@ from xraysynth.scanner.projection import Part
 from xraysynth.scanner.shapes import Ellipsoid
 
 
-@register("book", "clutter", weight=3.0)
+@register("book", "clutter", weight=3.5)
 def book(rng: np.random.Generator) -> Item:
     """Return a closed book."""
     wide, high, thick = rng.uniform(105, 170), rng.uniform(150, 230), rng.uniform(12, 40)

@@ -55,7 +55,7 @@ class SimulationConfig(Settings):
     """Angle between the views about the belt axis."""
     threats: tuple[Count, Count] = (0, 2)
     """Fewest and most threats in a scan; each of another class."""
-    clutter: tuple[Count, Count] = (6, 90)
+    clutter: tuple[Count, Count] = (2, 80)
     """Fewest and most harmless items in a bag; half of the bags hold less than their geometric
     mean."""
     clutter_per_litre: tuple[Density, Density] | None = None
@@ -70,7 +70,7 @@ class SimulationConfig(Settings):
     """Harmless items to choose from."""
     bag_kinds: tuple[str, ...] = tuple(catalogue.kinds("bag"))
     """Containers to choose from."""
-    two_bags: Share = 0.08
+    two_bags: Share = 0.04
     """Share of scans that show two bags behind each other on the belt."""
     bag_turn: Literal["any", "level"] = "any"
     """Bags lie along or across the belt, some askew; or nearly along it only."""

@@ -129,7 +129,7 @@ def folds(rng: np.random.Generator, size: tuple[float, float], deep: float) -> l
     # The zip of the lining or of a net pocket, with its slider.
     inner = (wide * rng.uniform(0.6, 0.92), high * rng.uniform(0.5, 0.9), 40.0)
     shift = (wide * rng.uniform(-0.04, 0.04), high * rng.uniform(-0.04, 0.04), deep / 2 - 8)
-    teeth, radius = ("brass", 0.7) if rng.random() < 0.5 else ("nylon", 1.8)
+    teeth, radius = ("brass", 0.6) if rng.random() < 0.2 else ("nylon", 1.4)
     parts.append(hoop(inner, radius, teeth, shift))
     slider = (shift[0] + inner[0] / 2, shift[1] + inner[1] * rng.uniform(-0.3, 0.3), shift[2])
     parts.append(box((7, 11, 4), "zinc", slider))
@@ -161,19 +161,19 @@ def pads(rng: np.random.Generator, size: tuple[float, float], deep: float) -> li
 def seams(rng: np.random.Generator, size: tuple[float, float], deep: float) -> list[Part]:
     """Return bindings and hems of pockets and flaps: thin lines, more or less along the bag."""
     parts: list[Part] = []
-    for _ in range(int(rng.integers(1, 5))):
-        share = rng.uniform(0.4, 0.98, 2)
+    for _ in range(int(rng.integers(2, 8))):
+        share = rng.uniform(0.35, 0.98, 2)
         at = rng.uniform(-0.5, 0.5, 2) * (1 - share) * size
         wide, high = share * size
         outline = Outline(
             half=(wide / 2, high / 2),
             radius=float(rng.uniform(0.05, 0.45) * min(wide, high)),
-            dents=dented(rng, 0.06 * min(wide, high), (wide, high)),
+            dents=dented(rng, 0.15 * min(wide, high), (wide, high)),
         )
-        material = str(rng.choice(["nylon", "nylon", "coated_nylon", "pvc"]))
-        wire = Wire(outline=outline, radius=float(rng.uniform(0.7, 1.8)))
+        material = str(rng.choice(["nylon", "nylon", "nylon", "coated_nylon", "pvc"]))
+        wire = Wire(outline=outline, radius=float(rng.uniform(0.8, 2.0)))
         z = float(rng.choice([-0.47, 0.47])) * deep
-        lean = turn(float(rng.normal(0, 6)))
+        lean = turn(float(rng.normal(0, 10)))
         parts.append(
             Part(shape=wire, material=material, at=(float(at[0]), float(at[1]), z), rotation=lean)
         )

@@ -32,7 +32,7 @@ def bottle(rng: np.random.Generator) -> Item:
     return Item(name="bottle", class_name="liquid", material=liquid, parts=tuple(parts))
 
 
-@register("can", "clutter")
+@register("can", "clutter", weight=0.7)
 def can(rng: np.random.Generator) -> Item:
     """Return a drinks can or a food tin on its side."""
     long, radius = vary(rng, 118), vary(rng, 33)
@@ -45,7 +45,7 @@ def can(rng: np.random.Generator) -> Item:
     return Item(name="can", class_name="liquid", material="water", parts=parts)
 
 
-@register("flask", "clutter", weight=0.7)
+@register("flask", "clutter", weight=0.4)
 def flask(rng: np.random.Generator) -> Item:
     """Return a vacuum flask: two steel walls with nothing between, drink, screw lid, cup."""
     long, radius = rng.uniform(150, 220), rng.uniform(31, 40)

@@ -30,7 +30,7 @@ def clothes(rng: np.random.Generator) -> Item:
     )
 
 
-@register("shoe", "clutter", weight=2.0)
+@register("shoe", "clutter", weight=1.5)
 def shoe(rng: np.random.Generator) -> Item:
     """Return a shoe on its side: rubber sole with a steel shank, leather upper, eyelets."""
     long, high = vary(rng, 280), vary(rng, 100)
@@ -68,7 +68,7 @@ def shoe(rng: np.random.Generator) -> Item:
     return Item(name="shoe", class_name="organic", material="rubber", parts=tuple(parts))
 
 
-@register("belt", "clutter")
+@register("belt", "clutter", weight=0.6)
 def belt(rng: np.random.Generator) -> Item:
     """Return a rolled-up leather belt with its buckle."""
     angle = np.linspace(0, rng.uniform(3.2, 4.6) * np.pi, 30)

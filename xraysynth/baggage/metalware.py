@@ -32,7 +32,7 @@ def keys(rng: np.random.Generator) -> Item:
     return Item(name="keys", class_name="metal", material="brass", parts=tuple(parts))
 
 
-@register("umbrella", "clutter", weight=0.6)
+@register("umbrella", "clutter", weight=0.4)
 def umbrella(rng: np.random.Generator) -> Item:
     """Return a folded umbrella: shaft, eight ribs, handle, cloth."""
     long = vary(rng, 260)
@@ -90,7 +90,7 @@ def cutlery(rng: np.random.Generator) -> Item:
     return Item(name="cutlery", class_name="metal", material="steel", parts=tuple(parts))
 
 
-@register("rods", "clutter", weight=0.4)
+@register("rods", "clutter", weight=0.2)
 def rods(rng: np.random.Generator) -> Item:
     """Return a bundle of thin metal rods: tent pegs, knitting needles, skewers."""
     long, radius = rng.uniform(150, 300), rng.uniform(1.4, 3.2)
@@ -107,7 +107,7 @@ def rods(rng: np.random.Generator) -> Item:
     return Item(name="rods", class_name="metal", material=metal, parts=tuple(parts))
 
 
-@register("glasses", "clutter", weight=0.9)
+@register("glasses", "clutter", weight=0.5)
 def glasses(rng: np.random.Generator) -> Item:
     """Return spectacles, folded, in a case or bare: rims, lenses, bridge, temples, hinges."""
     metal, lens = str(rng.choice(["steel", "titanium", "abs"])), vary(rng, 50)
@@ -129,7 +129,7 @@ def glasses(rng: np.random.Generator) -> Item:
     return Item(name="glasses", class_name="metal", material=metal, parts=tuple(parts))
 
 
-@register("hanger", "clutter", weight=0.3)
+@register("hanger", "clutter", weight=0.25)
 def hanger(rng: np.random.Generator) -> Item:
     """Return a clothes hanger: bent steel wire, or plastic with a steel hook."""
     wide, drop = rng.uniform(300, 380), rng.uniform(75, 95)
