@@ -70,7 +70,7 @@ class SimulationConfig(Settings):
     """Harmless items to choose from."""
     bag_kinds: tuple[str, ...] = tuple(catalogue.kinds("bag"))
     """Containers to choose from."""
-    two_bags: Share = 0.04
+    two_bags: Share = 0.1
     """Share of scans that show two bags behind each other on the belt."""
     bag_turn: Literal["any", "level"] = "any"
     """Bags lie along or across the belt, some askew; or nearly along it only."""
@@ -148,7 +148,9 @@ class SimulationConfig(Settings):
             return value
         for name, share in value.items():
             if name not in known[:-1]:
-                raise ValueError(f"should name palettes, not {name!r}; known are {', '.join(known[:-1])}")
+                raise ValueError(
+                    f"should name palettes, not {name!r}; known are {', '.join(known[:-1])}"
+                )
             if isinstance(share, bool) or not isinstance(share, int | float) or share < 0:
                 raise ValueError(f"should give {name} a share of at least 0")
         if not sum(value.values()) > 0:

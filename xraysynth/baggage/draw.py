@@ -20,7 +20,7 @@ LEVEL_DEG = 6.0
 """Spread (standard deviation) of a bag about the direction that it lies in."""
 DIRECTIONS = {"along": 0.4, "across": 0.15, "askew": 0.45}
 """How bags lie on the belt, where they may lie any way."""
-GAP_MM = (15.0, 80.0)
+GAP_MM = (5.0, 60.0)
 """Between two bags on the belt."""
 Z_SPREAD = 4.0
 """Error of a display's atomic number over the spread of its log contrast."""
@@ -154,7 +154,7 @@ def _bags(config: SimulationConfig, rng: np.random.Generator) -> list[PlacedItem
     apart = float(high.max() + gap - next_low.min())
     middle = float(low.min() + apart + next_high.max()) / 2
     return [
-        replace(bag, at=(float(rng.uniform(-30, 30)), y - middle, 0.0))
+        replace(bag, at=(float(rng.uniform(-90, 90)), y - middle, 0.0))
         for bag, y in zip(bags, (0.0, apart), strict=True)
     ]
 

@@ -21,7 +21,7 @@ def chips(rng: np.random.Generator, size: tuple[float, float], n_chips: int) -> 
     return Prism(tuple(loops), 1.2, islands=True)
 
 
-@register("laptop", "clutter", weight=0.4)
+@register("laptop", "clutter", weight=0.3)
 def laptop(rng: np.random.Generator) -> Item:
     """Return a closed laptop: shell, screen, board with chips, cells, disk, hinge."""
     wide, high, thick = vary(rng, 310), vary(rng, 215), rng.uniform(17, 26)
@@ -54,7 +54,7 @@ def laptop(rng: np.random.Generator) -> Item:
     return Item(name="laptop", class_name="electronics", material=shell, parts=tuple(parts))
 
 
-@register("phone", "clutter", weight=0.8)
+@register("phone", "clutter", weight=0.6)
 def phone(rng: np.random.Generator) -> Item:
     """Return a telephone: case, glass, battery, board, camera."""
     high, wide, thick = vary(rng, 150), vary(rng, 72), rng.uniform(7.5, 9.5)
@@ -88,7 +88,7 @@ def tablet(rng: np.random.Generator) -> Item:
     return Item(name="tablet", class_name="electronics", material="li_ion", parts=tuple(parts))
 
 
-@register("charger", "clutter", weight=0.8)
+@register("charger", "clutter", weight=0.6)
 def charger(rng: np.random.Generator) -> Item:
     """Return a mains adapter: transformer, capacitors, plug with two pins, coiled cable."""
     wide, high = vary(rng, 85), vary(rng, 48)
@@ -198,7 +198,7 @@ def camera(rng: np.random.Generator) -> Item:
     return Item(name="camera", class_name="electronics", material="abs", parts=tuple(parts))
 
 
-@register("hair_dryer", "clutter", weight=0.4)
+@register("hair_dryer", "clutter", weight=0.3)
 def hair_dryer(rng: np.random.Generator) -> Item:
     """Return a hair dryer: barrel with fan motor and wound heater, handle with switch, cable."""
     long, radius = vary(rng, 175), vary(rng, 34)
@@ -222,7 +222,7 @@ def hair_dryer(rng: np.random.Generator) -> Item:
     return Item(name="hair_dryer", class_name="electronics", material="abs", parts=tuple(parts))
 
 
-@register("hard_disk", "clutter", weight=0.4)
+@register("hard_disk", "clutter", weight=0.3)
 def hard_disk(rng: np.random.Generator) -> Item:
     """Return a disk drive: cast tray, round platter on a spindle, arm with magnet, board."""
     k = 1.0 if rng.random() < 0.6 else 0.69
@@ -243,7 +243,7 @@ def hard_disk(rng: np.random.Generator) -> Item:
     )
 
 
-@register("circuit_board", "clutter", weight=0.7)
+@register("circuit_board", "clutter", weight=0.45)
 def circuit_board(rng: np.random.Generator) -> Item:
     """Return a bare computer board: chips, sockets, finned cooler, capacitors, a metal bracket."""
     wide, high = rng.uniform(150, 260), rng.uniform(110, 200)

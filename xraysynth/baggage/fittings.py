@@ -150,8 +150,8 @@ def pads(rng: np.random.Generator, size: tuple[float, float], deep: float) -> li
     for _ in range(int(rng.integers(0, 5))):
         share = rng.uniform(0.2, 0.6, 2)
         at = rng.uniform(-0.45, 0.45, 2) * (1 - share) * size
-        material = str(rng.choice(["pvc", "coated_nylon", "filled_rubber"]))
-        thick = float(np.exp(rng.uniform(np.log(1.0), np.log(5.0))))
+        material = str(rng.choice(["pvc", "coated_nylon", "coated_nylon"]))
+        thick = float(np.exp(rng.uniform(np.log(1.0), np.log(4.0))))
         z = float(rng.choice([-0.46, 0.46])) * deep
         wide, high = share * size
         parts.append(heap(rng, (wide, high, thick), material, "panel", (at[0], at[1], z)))

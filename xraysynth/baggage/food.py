@@ -13,7 +13,7 @@ from xraysynth.scanner.shapes import Ellipsoid
 def bottle(rng: np.random.Generator) -> Item:
     """Return a bottle on its side, filled: body, rounded shoulder, neck, lid."""
     walls = [("pet", 0.6), ("glass", 3.0), ("steel", 0.5)]
-    material, wall = walls[int(rng.choice(3, p=[0.6, 0.2, 0.2]))]
+    material, wall = walls[int(rng.choice(3, p=[0.75, 0.12, 0.13]))]
     long, radius = vary(rng, 130), vary(rng, 33)
     liquid = str(rng.choice(["water", "water", "ethanol", "cream"]))
     parts = [
@@ -32,7 +32,7 @@ def bottle(rng: np.random.Generator) -> Item:
     return Item(name="bottle", class_name="liquid", material=liquid, parts=tuple(parts))
 
 
-@register("can", "clutter", weight=0.7)
+@register("can", "clutter", weight=0.5)
 def can(rng: np.random.Generator) -> Item:
     """Return a drinks can or a food tin on its side."""
     long, radius = vary(rng, 118), vary(rng, 33)
@@ -123,4 +123,6 @@ def snack_bag(rng: np.random.Generator) -> Item:
     parts = [heap(rng, (wide, high, thick), filling, texture)]
     for side in (-1, 1):
         parts.append(box((8, high * 0.9, 1.2), "pet", (side * (wide / 2 + 5), 0, 0)))
-    return Item(name="snack_bag", class_name="organic", material=filling, parts=tuple(parts), soft=True)
+    return Item(
+        name="snack_bag", class_name="organic", material=filling, parts=tuple(parts), soft=True
+    )

@@ -25,9 +25,7 @@ def clothes(rng: np.random.Generator) -> Item:
         for number in range(int(rng.integers(2, 6))):
             at = (wide * (number * 0.15 - 0.35), high * rng.uniform(0.05, 0.1), z)
             parts.append(disc(rng.uniform(3.5, 6), 2.0, metal, at))
-    return Item(
-        name="clothes", class_name="organic", material=fibre, parts=tuple(parts), soft=True
-    )
+    return Item(name="clothes", class_name="organic", material=fibre, parts=tuple(parts), soft=True)
 
 
 @register("shoe", "clutter", weight=1.5)
