@@ -93,7 +93,7 @@ def soft_bag(rng: np.random.Generator) -> Item:
     """Return a nylon trolley with rails and two wheels, or a holdall: piping, pockets, zips."""
     wide, high, deep = rng.uniform(430, 540), rng.uniform(320, 400), rng.uniform(190, 280)
     trolley = bool(rng.random() < 0.65)
-    cloth = "nylon" if rng.random() < 0.5 else "coated_nylon"
+    cloth, most = ("nylon", 3.2) if rng.random() < 0.7 else ("coated_nylon", 1.4)
     outline = Outline(
         half=(wide / 2, high / 2),
         radius=float(rng.uniform(25, 70) if trolley else rng.uniform(40, 150)),
@@ -104,7 +104,7 @@ def soft_bag(rng: np.random.Generator) -> Item:
         skin(
             rng,
             outline,
-            (deep, rng.uniform(25, 70), rng.uniform(1.2, 3.2)),
+            (deep, rng.uniform(25, 70), rng.uniform(0.4 * most, most)),
             cloth,
             "nylon",
         )
@@ -137,7 +137,7 @@ def soft_bag(rng: np.random.Generator) -> Item:
 def backpack(rng: np.random.Generator) -> Item:
     """Return a backpack: arched top, padded back, shoulder straps with buckles, front pocket."""
     wide, high, deep = rng.uniform(320, 380), rng.uniform(430, 510), rng.uniform(170, 260)
-    cloth = "nylon" if rng.random() < 0.5 else "coated_nylon"
+    cloth, most = ("nylon", 3.2) if rng.random() < 0.7 else ("coated_nylon", 1.4)
     outline = Outline(
         half=(wide / 2, high / 2),
         radius=float(rng.uniform(0.3, 0.49) * wide),
@@ -149,7 +149,7 @@ def backpack(rng: np.random.Generator) -> Item:
         skin(
             rng,
             outline,
-            (deep, rng.uniform(40, 75), rng.uniform(1.0, 2.6)),
+            (deep, rng.uniform(40, 75), rng.uniform(0.35 * most, 0.8 * most)),
             cloth,
             "nylon",
         )
