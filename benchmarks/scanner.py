@@ -35,7 +35,7 @@ from xraysynth.baggage import (  # noqa: E402
 )
 
 SEED = 2024
-SMALL = ("cosmetics", "keys", "phone", "charger", "belt", "can")
+SMALL = ("cosmetics", "keys", "phone", "charger", "watch", "can")
 """Kinds small enough for 25 and two threats to fit into every bag."""
 PEAK = """
 import resource, sys

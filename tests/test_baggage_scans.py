@@ -22,6 +22,7 @@ from xraysynth.baggage.canvas import PRESENT_MM
 from xraysynth.baggage.catalogue import build, kinds
 from xraysynth.errors import InputError, SettingsError
 from xraysynth.randomness import stream
+from xraysynth.scanner.colour import PLAIN_LOOK
 from xraysynth.scanner.materials import materials
 from xraysynth.scanner.projection import Part
 from xraysynth.settings import settings_from_mapping
@@ -96,7 +97,8 @@ def test_truth_agrees_with_itself(index: int) -> None:
 
 
 def test_background_is_open_air() -> None:
-    scan = simulate_scan(SimulationConfig(size_px=64, noise=False, cases=PLAIN), 0, 0)
+    config = SimulationConfig(size_px=64, noise=False, cases=PLAIN, palette="standard")
+    scan = simulate_scan(config, 0, 0)
     assert (scan.image[scan.label_map == 0] > 240).mean() > 0.95
     assert (scan.image[0] == 255).all()
 
@@ -111,7 +113,7 @@ def test_threats_of_a_bag_are_of_different_classes() -> None:
 
 
 def test_numbers_of_threats_are_uniform() -> None:
-    config = SimulationConfig(clutter=(0, 0), threat_classes=FOUR)
+    config = SimulationConfig(clutter=(0, 0), threats=(0, 4), threat_classes=FOUR)
     found = [len(draw_scan(config, 0, index).items) for index in range(150)]
     shares = np.bincount(found, minlength=5) / len(found)
     np.testing.assert_allclose(shares, 0.2, atol=0.1)
@@ -181,6 +183,28 @@ def test_palettes_change_colours_but_not_the_truth() -> None:
     np.testing.assert_array_equal(standard.label_map, vivid.label_map)
 
 
+def test_palettes_are_drawn_by_their_shares() -> None:
+    config = SimulationConfig(palette={"muted": 3, "vivid": 1, "standard": 0}, clutter=(0, 0))
+    found = [draw_scan(config, 0, index).palette for index in range(120)]
+    assert found.count("standard") == 0
+    assert found.count("muted") / len(found) == pytest.approx(0.75, abs=0.12)
+
+
+def test_displays_are_set_unlike_but_only_as_far_as_asked() -> None:
+    looks = [draw_scan(SimulationConfig(clutter=(0, 0)), 0, index).look for index in range(150)]
+    contrast = np.log([look.contrast for look in looks])
+    assert contrast.std() == pytest.approx(SimulationConfig().display_spread, rel=0.2)
+    config = SimulationConfig(clutter=(0, 0), display_spread=0)
+    assert draw_scan(config, 0, 0).look == PLAIN_LOOK
+
+
+def test_as_many_bags_hold_few_things_as_many() -> None:
+    config = SimulationConfig(clutter=(4, 64), bag_kinds=("tray",), fill=(0, 0), threats=(0, 0))
+    asked = np.array([draw_scan(config, 1, index).n_left_out for index in range(150)])
+    assert asked.min() >= 4 and asked.max() <= 2 * 64
+    assert np.median(asked) == pytest.approx(16, rel=0.3)
+
+
 def test_any_palette_is_drawn_for_each_scan() -> None:
     config = SimulationConfig(palette="any")
     assert len({draw_scan(config, 0, index).palette for index in range(20)}) >= 2
@@ -219,6 +243,10 @@ def test_unknown_item_lists_the_known_ones() -> None:
         ({"threat_classes": ("gun", "knive")}, "not 'knive'; did you mean knife?"),
         ({"clutter_kinds": ("laptop", "laptop")}, "should name each kind once"),
         ({"bag_kinds": ()}, "should name at least one container"),
+        ({"palette": {"neon": 1}}, "it should name palettes, not 'neon'; known are standard"),
+        ({"palette": {"vivid": -1}}, "it should give vivid a share of at least 0"),
+        ({"palette": {"vivid": 0}}, "it should give at least one palette a share above 0"),
+        ({"palette": 3}, "palette is 3; it should be one of standard"),
         ({"palette": "neon"}, "palette is 'neon'; it should be one of standard, vivid, muted"),
         ({"threats": (0, 3), "threat_classes": ("gun",)}, "threat_classes names 1"),
         ({"clutter_kinds": ()}, "clutter_kinds is empty"),
@@ -229,7 +257,7 @@ def test_unknown_item_lists_the_known_ones() -> None:
         ({"fill": (0.9, 0.5)}, "it should be a range (fewest, most) with fewest <= most."),
         ({"clutter_per_litre": (-1.0, 1.0)}, "clutter_per_litre.0 is -1.0; it should be greater"),
         ({"clutter_per_litre": (float("nan"), 1.0)}, "clutter_per_litre.0 is nan; it should be"),
-        ({"clutter": (0, 100)}, "clutter.1 is 100; it should be less than or equal to 64."),
+        ({"clutter": (0, 200)}, "clutter.1 is 200; it should be less than or equal to 128."),
         ({"field_mm": 3.0}, "field_mm is 3.0; it should be 0 (follow the bags) or at least 20 mm."),
         ({"field_mm": float("inf")}, "field_mm is inf; it should be"),
         ({"cases": {"conceal": -1}}, "cases.conceal is -1; it should be greater"),

@@ -121,7 +121,14 @@ def test_near_copies_are_about_a_hundredth_without_copying() -> None:
 def _labelled(tmp_path: Path, count: int, seed: int, size_px: int = 32) -> Path:
     """Return scans with one loud threat at most, so that a small network learns fast."""
     settings = SimulationConfig(
-        size_px=size_px, threats=(0, 1), clutter=(0, 1), threat_classes=("gun", "knife")
+        size_px=size_px,
+        threats=(0, 1),
+        clutter=(0, 1),
+        threat_classes=("gun", "knife"),
+        palette="standard",
+        display_spread=0,
+        bag_turn="level",
+        two_bags=0,
     )
     return simulate(settings, count, seed, tmp_path / f"labelled-{seed}.h5")
 

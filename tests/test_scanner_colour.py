@@ -85,9 +85,27 @@ def test_air_is_the_background_and_stays_so_with_noise(palette: str) -> None:
     assert (picture == background).all(axis=-1).mean() > 0.95
 
 
-@pytest.mark.parametrize("palette", sorted(set(EVERY) - {"sixray_grey"}))
+@pytest.mark.parametrize("palette", sorted(set(EVERY) - set(MEASURED)))
 def test_lead_is_black(palette: str) -> None:
     assert max(shown(palette, lead=15.0)) < 20
+
+
+@pytest.mark.parametrize("palette", sorted(MEASURED))
+def test_measured_displays_keep_a_hue_however_dense_a_thing_is(palette: str) -> None:
+    red, green, blue = shown(palette, lead=15.0)
+    assert blue > max(red, green)
+    assert blue > 45
+
+
+def test_contrast_darkens_and_a_shifted_calibration_turns_hues() -> None:
+    signal = transmission(np.full((1, 25), 60.0), ["water"]).reshape(2, 5, 5)
+    plain, dark, greener = (
+        colour.pseudo_colour(signal[0], signal[1], "standard", look)[2, 2].astype(int)
+        for look in (colour.Look(), colour.Look(contrast=1.3), colour.Look(z_shift=4.0))
+    )
+    assert (dark < plain).all()
+    assert plain.argmax() == 0
+    assert greener.argmax() == 1
 
 
 def test_what_is_dense_is_pure_blue_on_the_grey_display() -> None:

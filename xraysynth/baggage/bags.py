@@ -7,9 +7,11 @@ import numpy as np
 from xraysynth.baggage.fittings import (
     carrying_handle,
     folds,
+    pads,
     pulls,
     rails,
     screws,
+    seams,
     wheels,
 )
 from xraysynth.baggage.items import (
@@ -56,17 +58,17 @@ def _bag(name: str, material: str, parts: list[Part]) -> Item:
     return Item(name=name, class_name="bag", material=material, parts=tuple(parts))
 
 
-@register("hard_case", "bag", weight=2.0)
+@register("hard_case", "bag", weight=1.2)
 def hard_case(rng: np.random.Generator) -> Item:
     """Return a rigid trolley case: plastic shell, frame, rails, four wheels, zip, lining."""
-    wide, high, deep = rng.uniform(460, 580), rng.uniform(320, 400), rng.uniform(190, 240)
+    wide, high, deep = rng.uniform(460, 580), rng.uniform(330, 410), rng.uniform(200, 280)
     material = str(rng.choice(["polycarbonate", "abs", "polypropylene"]))
     outline = Outline(
         half=(wide / 2, high / 2),
         radius=float(rng.uniform(40, 75)),
         dents=dented(rng, 3.0, (wide, high)) if rng.random() < 0.4 else (),
     )
-    wall = rng.uniform(1.6, 2.6)
+    wall = rng.uniform(1.8, 3.2)
     parts = [skin(rng, outline, (deep, rng.uniform(30, 60), wall), material, "panel")]
     if rng.random() < 0.4:
         # Without a zip, two aluminium profiles close on each other.
@@ -74,8 +76,9 @@ def hard_case(rng: np.random.Generator) -> Item:
         parts += [rim(outline, inset, cross[0], "aluminium", 0.0) for inset in (4.0, cross[1] + 4)]
     else:
         parts.append(rim(outline, 3.0, 2.4, "nylon", 0.0))
-        parts.append(rim(outline, 3.0, 0.7, "steel", 6.0))
-    parts.append(rim(outline, rng.uniform(9, 16), rng.uniform(0.6, 1.1), "steel", -deep / 4))
+        parts.append(rim(outline, 3.0, 0.5, "steel", 6.0))
+    if rng.random() < 0.5:
+        parts.append(rim(outline, rng.uniform(9, 16), rng.uniform(0.5, 0.9), "steel", -deep / 4))
     parts += folds(rng, (wide, high), deep)
     parts += rails(rng, (wide, high, deep), bool(rng.random() < 0.55))
     parts += wheels(rng, (wide, high, deep), 4)
@@ -85,34 +88,39 @@ def hard_case(rng: np.random.Generator) -> Item:
     return _bag("hard_case", material, parts)
 
 
-@register("soft_bag", "bag", weight=2.0)
+@register("soft_bag", "bag", weight=2.4)
 def soft_bag(rng: np.random.Generator) -> Item:
-    """Return a nylon trolley: wire frames, piping, pockets, zips with pulls, rails, two wheels."""
-    wide, high, deep = rng.uniform(430, 540), rng.uniform(310, 390), rng.uniform(180, 230)
+    """Return a nylon trolley with rails and two wheels, or a holdall: piping, pockets, zips."""
+    wide, high, deep = rng.uniform(430, 540), rng.uniform(320, 400), rng.uniform(190, 280)
+    trolley = bool(rng.random() < 0.65)
+    cloth, most = ("nylon", 3.2) if rng.random() < 0.7 else ("coated_nylon", 1.4)
     outline = Outline(
         half=(wide / 2, high / 2),
-        radius=float(rng.uniform(25, 70)),
-        dents=dented(rng, 12.0, (wide, high)),
+        radius=float(rng.uniform(25, 70) if trolley else rng.uniform(40, 150)),
+        taper=0.0 if trolley else float(rng.uniform(-0.15, 0.15)),
+        dents=dented(rng, 12.0 if trolley else 25.0, (wide, high)),
     )
     parts = [
         skin(
             rng,
             outline,
-            (deep, rng.uniform(25, 70), rng.uniform(0.9, 1.6)),
-            "coated_nylon",
+            (deep, rng.uniform(25, 70), rng.uniform(0.4 * most, most)),
+            cloth,
             "nylon",
         )
     ]
     for z in (-0.38, 0.38):
-        inset, radius = rng.uniform(5, 14), rng.uniform(0.7, 1.3)
-        parts.append(rim(outline, inset, radius, "steel", z * deep))
+        inset, radius = rng.uniform(5, 14), rng.uniform(0.5, 1.0)
+        if rng.random() < 0.6:
+            parts.append(rim(outline, inset, radius, "steel", z * deep))
         parts.append(rim(outline, inset - 3.5, 2.2, "pvc", z * deep))
     parts += folds(rng, (wide, high), deep)
+    parts += pads(rng, (wide, high), deep) + seams(rng, (wide, high), deep)
     # A pocket in front, closed by a zip of its own.
     pocket = (wide * rng.uniform(0.5, 0.8), high * rng.uniform(0.5, 0.8), 30.0)
     shift = (wide * rng.uniform(-0.08, 0.08), high * rng.uniform(-0.06, 0.06), deep / 2 - 4)
     parts.append(hoop(pocket, 1.8, "nylon", shift))
-    if rng.random() < 0.8:
+    if trolley:
         parts += rails(rng, (wide, high, deep), bool(rng.random() < 0.5))
         parts += wheels(rng, (wide, high, deep), 2)
         parts += screws(rng, (wide, high, deep), int(rng.integers(8, 22)))
@@ -120,28 +128,29 @@ def soft_bag(rng: np.random.Generator) -> Item:
         parts.append(
             heap(rng, (wide * 0.9, high * 0.85, 4), "polyethylene", "panel", (0, 0, -deep / 2 + 5))
         )
-    parts += pulls(rng, outline, int(rng.integers(3, 7)))
+    parts += pulls(rng, outline, int(rng.integers(4, 11)))
     parts += carrying_handle((0, -high / 2 - 12), 0.0)
-    return _bag("soft_bag", "coated_nylon", parts)
+    return _bag("soft_bag", cloth, parts)
 
 
-@register("backpack", "bag", weight=1.5)
+@register("backpack", "bag", weight=1.8)
 def backpack(rng: np.random.Generator) -> Item:
     """Return a backpack: arched top, padded back, shoulder straps with buckles, front pocket."""
-    wide, high, deep = rng.uniform(320, 380), rng.uniform(430, 500), rng.uniform(160, 210)
+    wide, high, deep = rng.uniform(320, 380), rng.uniform(430, 510), rng.uniform(170, 260)
+    cloth, most = ("nylon", 3.2) if rng.random() < 0.7 else ("coated_nylon", 1.4)
     outline = Outline(
         half=(wide / 2, high / 2),
-        radius=float(rng.uniform(0.32, 0.46) * wide),
-        radius_far=float(rng.uniform(30, 60)),
-        taper=float(-rng.uniform(0.0, 0.12)),
-        dents=dented(rng, 9.0, (wide, high)),
+        radius=float(rng.uniform(0.3, 0.49) * wide),
+        radius_far=float(rng.uniform(30, 120)),
+        taper=float(-rng.uniform(0.0, 0.2)),
+        dents=dented(rng, 20.0, (wide, high)),
     )
     parts = [
         skin(
             rng,
             outline,
-            (deep, rng.uniform(40, 75), rng.uniform(0.8, 1.4)),
-            "coated_nylon",
+            (deep, rng.uniform(40, 75), rng.uniform(0.35 * most, 0.8 * most)),
+            cloth,
             "nylon",
         )
     ]
@@ -150,6 +159,7 @@ def backpack(rng: np.random.Generator) -> Item:
         for index, z in enumerate((-0.3, 0.1, 0.35))
     ]
     parts += folds(rng, (wide, high), deep)
+    parts += pads(rng, (wide, high), deep) + seams(rng, (wide, high), deep)
     back = (wide * 0.8, high * 0.85, 9.0)
     parts.append(heap(rng, back, "cotton", "crumbs", (0, 0, -deep / 2 + 6)))
     parts.append(hoop((wide * 0.72, high * 0.42, 45), 2.0, "nylon", (0, high * 0.2, deep / 2 - 3)))
@@ -162,14 +172,14 @@ def backpack(rng: np.random.Generator) -> Item:
         buckle = (strap[0] + side * 12, high * rng.uniform(0.1, 0.4), strap[2] - 4)
         parts.append(hoop((26, 20, 4), 2.2, str(rng.choice(["zinc", "abs", "abs"])), buckle))
     parts.append(hoop((70, 50, 25), 4.0, "nylon", (0, -high / 2 - 8, -deep / 4)))
-    parts += pulls(rng, outline, int(rng.integers(4, 9)))
-    return _bag("backpack", "coated_nylon", parts)
+    parts += pulls(rng, outline, int(rng.integers(4, 11)))
+    return _bag("backpack", cloth, parts)
 
 
-@register("handbag", "bag", weight=0.7)
+@register("handbag", "bag", weight=0.9)
 def handbag(rng: np.random.Generator) -> Item:
     """Return a leather handbag: narrow top, metal-framed clasp, rings, two carrying loops."""
-    wide, high, deep = rng.uniform(370, 440), rng.uniform(290, 330), rng.uniform(120, 165)
+    wide, high, deep = rng.uniform(370, 440), rng.uniform(290, 340), rng.uniform(120, 190)
     leather = str(rng.choice(["leather", "leather", "pvc"]))
     outline = Outline(
         half=(wide / 2, high / 2),
@@ -179,13 +189,14 @@ def handbag(rng: np.random.Generator) -> Item:
         dents=dented(rng, 8.0, (wide, high)),
     )
     parts = [
-        skin(rng, outline, (deep, rng.uniform(30, 55), rng.uniform(1.2, 1.8)), leather, "nylon")
+        skin(rng, outline, (deep, rng.uniform(30, 55), rng.uniform(1.4, 2.8)), leather, "nylon")
     ]
     parts.append(rim(outline, 4.0, 2.0, leather, 0.25 * deep))
     top = -high / 2
     parts.append(box((wide * 0.72, 7, 3), "brass", (0, top + 12, 0)))
     parts.append(box((26, 14, 5), "zinc", (0, top + 16, 8)))
     parts += folds(rng, (wide * 0.9, high * 0.9), deep)
+    parts += seams(rng, (wide * 0.9, high * 0.9), deep)
     # The loops stand upright or lie folded over the faces.
     reach, upright = rng.uniform(90, 130), rng.random() < 0.4
     y = top - 0.3 * reach if upright else top + 0.55 * reach
@@ -203,7 +214,7 @@ def handbag(rng: np.random.Generator) -> Item:
     return _bag("handbag", leather, parts)
 
 
-@register("tray", "bag", weight=0.4)
+@register("tray", "bag", weight=0.15)
 def tray(rng: np.random.Generator) -> Item:
     """Return the open tub of a checkpoint: ribbed floor, thick rim, grips, a foam mat or none."""
     wide, high, deep = rng.uniform(500, 580), rng.uniform(360, 410), rng.uniform(150, 180)

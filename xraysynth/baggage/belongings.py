@@ -9,7 +9,7 @@ from xraysynth.scanner.projection import Part
 from xraysynth.scanner.shapes import Ellipsoid
 
 
-@register("book", "clutter")
+@register("book", "clutter", weight=3.5)
 def book(rng: np.random.Generator) -> Item:
     """Return a closed book."""
     wide, high, thick = rng.uniform(105, 170), rng.uniform(150, 230), rng.uniform(12, 40)
@@ -79,7 +79,7 @@ def pens(rng: np.random.Generator) -> Item:
     return Item(name="pens", class_name="organic", material="abs", parts=tuple(parts))
 
 
-@register("toy", "clutter", weight=0.8)
+@register("toy", "clutter", weight=1.2)
 def toy(rng: np.random.Generator) -> Item:
     """Return a plush bear with a sound box, or a plastic car with steel axles and a motor."""
     if rng.random() < 0.5:

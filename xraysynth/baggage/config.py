@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -12,7 +13,9 @@ from xraysynth.scanner.colour import palettes
 from xraysynth.settings import Settings, nearest
 
 ANY_PALETTE = "any"
-Count = Annotated[int, Field(ge=0, le=64)]
+SIXRAY_PALETTES = {"sixray_white": 0.69, "sixray_grey": 0.28, "sixray_rust": 0.03}
+"""How often each colour of air is seen among the 1,304 scans of the public set."""
+Count = Annotated[int, Field(ge=0, le=128)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Density = Annotated[float, Field(ge=0, le=5)]
 Margin = Annotated[float, Field(ge=0.2, le=5)]
@@ -50,10 +53,11 @@ class SimulationConfig(Settings):
     """Pictures of each scan, each a row of the file; the second is of the same bag, turned."""
     second_view_deg: float = Field(90.0, ge=30, le=150)
     """Angle between the views about the belt axis."""
-    threats: tuple[Count, Count] = (0, 4)
+    threats: tuple[Count, Count] = (0, 2)
     """Fewest and most threats in a scan; each of another class."""
-    clutter: tuple[Count, Count] = (8, 25)
-    """Fewest and most harmless items in a bag."""
+    clutter: tuple[Count, Count] = (2, 80)
+    """Fewest and most harmless items in a bag; half of the bags hold less than their geometric
+    mean."""
     clutter_per_litre: tuple[Density, Density] | None = None
     """Harmless items per litre of the bag, in place of `clutter`; a cabin case has about 30 l."""
     fill: tuple[Share, Share] = (0.8, 1.0)
@@ -66,7 +70,7 @@ class SimulationConfig(Settings):
     """Harmless items to choose from."""
     bag_kinds: tuple[str, ...] = tuple(catalogue.kinds("bag"))
     """Containers to choose from."""
-    two_bags: Share = 0.08
+    two_bags: Share = 0.1
     """Share of scans that show two bags behind each other on the belt."""
     bag_turn: Literal["any", "level"] = "any"
     """Bags lie along or across the belt, some askew; or nearly along it only."""
@@ -74,8 +78,11 @@ class SimulationConfig(Settings):
     """Field of view over the extent of the bags."""
     field_mm: float = Field(0.0, ge=0, le=5000)
     """Side of the field of view in mm, for bags of any size; 0 follows the bags by `margin`."""
-    palette: str = "standard"
-    """Palette of the pseudo-colour, or "any" to draw one for each scan."""
+    palette: str | dict[str, float] = SIXRAY_PALETTES
+    """Palette of the pseudo-colour; "any", or palettes with their shares, to draw one a scan."""
+    display_spread: Share = 0.12
+    """How unlike displays are set: spread (standard deviation) of the log of their contrast, and
+    of their error in atomic number over 4."""
     tilt_deg: float = Field(12.0, ge=0, le=90)
     """Spread (standard deviation) of a small item's tilt out of the plane; long ones tilt less."""
     source_mm: float = Field(900.0, ge=0, le=1e6)
@@ -131,13 +138,24 @@ class SimulationConfig(Settings):
             raise ValueError("should name at least one container")
         return value
 
-    @pydantic.field_validator("palette")
+    @pydantic.field_validator("palette", mode="before")
     @classmethod
-    def _check_palette(cls, value: str) -> str:
+    def _check_palette(cls, value: Any) -> Any:
         known = [*palettes(), ANY_PALETTE]
-        if value not in known:
-            raise ValueError(f"should be one of {', '.join(known)}")
-        return value
+        if not isinstance(value, Mapping):
+            if value not in known:
+                raise ValueError(f"should be one of {', '.join(known)}, or a mapping to shares")
+            return value
+        for name, share in value.items():
+            if name not in known[:-1]:
+                raise ValueError(
+                    f"should name palettes, not {name!r}; known are {', '.join(known[:-1])}"
+                )
+            if isinstance(share, bool) or not isinstance(share, int | float) or share < 0:
+                raise ValueError(f"should give {name} a share of at least 0")
+        if not sum(value.values()) > 0:
+            raise ValueError("should give at least one palette a share above 0")
+        return dict(value)
 
     @pydantic.model_validator(mode="after")
     def _check_enough(self) -> SimulationConfig:

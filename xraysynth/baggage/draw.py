@@ -13,15 +13,19 @@ from xraysynth.baggage.density import dense
 from xraysynth.baggage.framing import cut, frame
 from xraysynth.baggage.placing import PlacedItem, Room
 from xraysynth.randomness import stream, stream_seed
-from xraysynth.scanner.colour import palettes
+from xraysynth.scanner.colour import Look, palettes
 from xraysynth.scanner.projection import View, turn
 
 LEVEL_DEG = 6.0
 """Spread (standard deviation) of a bag about the direction that it lies in."""
-DIRECTIONS = {"along": 0.45, "across": 0.35, "askew": 0.2}
+DIRECTIONS = {"along": 0.4, "across": 0.15, "askew": 0.45}
 """How bags lie on the belt, where they may lie any way."""
-GAP_MM = (15.0, 80.0)
+GAP_MM = (5.0, 60.0)
 """Between two bags on the belt."""
+Z_SPREAD = 4.0
+"""Error of a display's atomic number over the spread of its log contrast."""
+TASTE = 1.3
+"""How unlike bags are: spread (standard deviation) of the log of each kind's weight."""
 COVERS = (2, 3)
 """Fewest and most dense items that are put over a concealed threat."""
 
@@ -40,6 +44,8 @@ class ScanDraw:
     n_left_out: int
     """Items that were drawn but fit into no bag."""
     palette: str
+    look: Look
+    """How the display is set."""
     views: tuple[View, ...]
     noise_seeds: tuple[int, ...]
     """One a view."""
@@ -96,12 +102,26 @@ def draw_scan(config: SimulationConfig, seed: int, index: int) -> ScanDraw:
         bags=bags,
         items=(*threats, *clutter),
         n_left_out=n_asked - len(threats) - len(clutter),
-        palette=_one(rng, tuple(palettes())) if config.palette == ANY_PALETTE else config.palette,
+        palette=_palette(config.palette, rng),
+        look=_look(config.display_spread, rng),
         views=views,
         noise_seeds=tuple(
             stream_seed(seed, "noise", index, view_id) for view_id in range(len(views))
         ),
     )
+
+
+def _palette(wanted: str | dict[str, float], rng: np.random.Generator) -> str:
+    """Return the name of one palette."""
+    if isinstance(wanted, str):
+        return _one(rng, tuple(palettes())) if wanted == ANY_PALETTE else wanted
+    return _chosen(rng, wanted)
+
+
+def _look(spread: float, rng: np.random.Generator) -> Look:
+    """Return how a display is set."""
+    contrast, shift = rng.normal(0, spread, 2)
+    return Look(float(np.exp(contrast)), float(Z_SPREAD * shift))
 
 
 def _one(rng: np.random.Generator, names: tuple[str, ...]) -> str:
@@ -134,7 +154,7 @@ def _bags(config: SimulationConfig, rng: np.random.Generator) -> list[PlacedItem
     apart = float(high.max() + gap - next_low.min())
     middle = float(low.min() + apart + next_high.max()) / 2
     return [
-        replace(bag, at=(float(rng.uniform(-30, 30)), y - middle, 0.0))
+        replace(bag, at=(float(rng.uniform(-90, 90)), y - middle, 0.0))
         for bag, y in zip(bags, (0.0, apart), strict=True)
     ]
 
@@ -177,14 +197,19 @@ def _clutter_count(config: SimulationConfig, room: Room, rng: np.random.Generato
     """Return how many harmless items a bag is to hold."""
     if config.clutter_per_litre is not None:
         return round(room.litres * rng.uniform(*config.clutter_per_litre))
-    return int(rng.integers(config.clutter[0], config.clutter[1] + 1))
+    # As many bags between 4 and 8 items as between 8 and 16: real ones are as unlike.
+    low, high = np.log(np.array(config.clutter) + 0.5)
+    count = round(float(np.exp(rng.uniform(low, high))) - 0.5)
+    return int(np.clip(count, *config.clutter))
 
 
 def _clutter(config: SimulationConfig, count: int, rng: np.random.Generator) -> list[Item]:
     """Return harmless items, the smallest first: what is large leaves holes below it."""
     if not count:
         return []
-    weights = np.array([weight(kind) for kind in config.clutter_kinds])
+    # One packs clothes, another a toolbox.
+    taste = np.exp(rng.normal(0, TASTE, len(config.clutter_kinds)))
+    weights = taste * [weight(kind) for kind in config.clutter_kinds]
     chosen = rng.choice(len(weights), count, p=weights / weights.sum())
     items = [build(config.clutter_kinds[int(index)], rng) for index in chosen]
     return sorted(items, key=_volume)

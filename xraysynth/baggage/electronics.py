@@ -21,7 +21,7 @@ def chips(rng: np.random.Generator, size: tuple[float, float], n_chips: int) -> 
     return Prism(tuple(loops), 1.2, islands=True)
 
 
-@register("laptop", "clutter")
+@register("laptop", "clutter", weight=0.3)
 def laptop(rng: np.random.Generator) -> Item:
     """Return a closed laptop: shell, screen, board with chips, cells, disk, hinge."""
     wide, high, thick = vary(rng, 310), vary(rng, 215), rng.uniform(17, 26)
@@ -54,7 +54,7 @@ def laptop(rng: np.random.Generator) -> Item:
     return Item(name="laptop", class_name="electronics", material=shell, parts=tuple(parts))
 
 
-@register("phone", "clutter")
+@register("phone", "clutter", weight=0.6)
 def phone(rng: np.random.Generator) -> Item:
     """Return a telephone: case, glass, battery, board, camera."""
     high, wide, thick = vary(rng, 150), vary(rng, 72), rng.uniform(7.5, 9.5)
@@ -70,7 +70,7 @@ def phone(rng: np.random.Generator) -> Item:
     return Item(name="phone", class_name="electronics", material="aluminium", parts=tuple(parts))
 
 
-@register("tablet", "clutter", weight=0.7)
+@register("tablet", "clutter", weight=0.3)
 def tablet(rng: np.random.Generator) -> Item:
     """Return a tablet: metal tray, glass, two large flat cells, narrow board, in a cover."""
     wide, high, thick = vary(rng, 245), vary(rng, 175), rng.uniform(7, 9)
@@ -88,7 +88,7 @@ def tablet(rng: np.random.Generator) -> Item:
     return Item(name="tablet", class_name="electronics", material="li_ion", parts=tuple(parts))
 
 
-@register("charger", "clutter", weight=1.5)
+@register("charger", "clutter", weight=0.6)
 def charger(rng: np.random.Generator) -> Item:
     """Return a mains adapter: transformer, capacitors, plug with two pins, coiled cable."""
     wide, high = vary(rng, 85), vary(rng, 48)
@@ -129,7 +129,7 @@ def coil(rng: np.random.Generator, at: Point, radius: float, turns: int) -> list
     return parts
 
 
-@register("cable", "clutter", weight=1.2)
+@register("cable", "clutter", weight=0.6)
 def cable(rng: np.random.Generator) -> Item:
     """Return a coiled cable with a tie and two plugs."""
     radius = rng.uniform(30, 60)
@@ -142,7 +142,7 @@ def cable(rng: np.random.Generator) -> Item:
     return Item(name="cable", class_name="electronics", material="copper", parts=tuple(parts))
 
 
-@register("headphones", "clutter", weight=0.8)
+@register("headphones", "clutter", weight=0.5)
 def headphones(rng: np.random.Generator) -> Item:
     """Return headphones: sprung steel band, two round cushions with magnet and coil."""
     wide = vary(rng, 165)
@@ -167,7 +167,7 @@ def _arch(radius: float, width: float) -> np.ndarray:
     return np.concatenate([ring * (radius + width / 2), ring[::-1] * (radius - width / 2)])
 
 
-@register("camera", "clutter", weight=0.7)
+@register("camera", "clutter", weight=0.4)
 def camera(rng: np.random.Generator) -> Item:
     """Return a camera lying on its base: body, glass lenses in a barrel, cell, board, shutter."""
     wide, deep, high = vary(rng, 125), vary(rng, 48), vary(rng, 62)
@@ -198,7 +198,7 @@ def camera(rng: np.random.Generator) -> Item:
     return Item(name="camera", class_name="electronics", material="abs", parts=tuple(parts))
 
 
-@register("hair_dryer", "clutter", weight=0.7)
+@register("hair_dryer", "clutter", weight=0.3)
 def hair_dryer(rng: np.random.Generator) -> Item:
     """Return a hair dryer: barrel with fan motor and wound heater, handle with switch, cable."""
     long, radius = vary(rng, 175), vary(rng, 34)
@@ -222,7 +222,7 @@ def hair_dryer(rng: np.random.Generator) -> Item:
     return Item(name="hair_dryer", class_name="electronics", material="abs", parts=tuple(parts))
 
 
-@register("hard_disk", "clutter", weight=0.7)
+@register("hard_disk", "clutter", weight=0.3)
 def hard_disk(rng: np.random.Generator) -> Item:
     """Return a disk drive: cast tray, round platter on a spindle, arm with magnet, board."""
     k = 1.0 if rng.random() < 0.6 else 0.69
@@ -243,7 +243,7 @@ def hard_disk(rng: np.random.Generator) -> Item:
     )
 
 
-@register("circuit_board", "clutter", weight=0.8)
+@register("circuit_board", "clutter", weight=0.45)
 def circuit_board(rng: np.random.Generator) -> Item:
     """Return a bare computer board: chips, sockets, finned cooler, capacitors, a metal bracket."""
     wide, high = rng.uniform(150, 260), rng.uniform(110, 200)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xraysynth.baggage.items import Point, box, disc, heap, hoop, rod, vary
-from xraysynth.baggage.sheets import Outline
-from xraysynth.scanner.projection import Part
+from xraysynth.baggage.items import Point, box, dented, disc, heap, hoop, rod, vary
+from xraysynth.baggage.sheets import Outline, Wire
+from xraysynth.scanner.projection import Part, turn
 
 
 def rails(rng: np.random.Generator, size: Point, steel: bool) -> list[Part]:
@@ -129,7 +129,7 @@ def folds(rng: np.random.Generator, size: tuple[float, float], deep: float) -> l
     # The zip of the lining or of a net pocket, with its slider.
     inner = (wide * rng.uniform(0.6, 0.92), high * rng.uniform(0.5, 0.9), 40.0)
     shift = (wide * rng.uniform(-0.04, 0.04), high * rng.uniform(-0.04, 0.04), deep / 2 - 8)
-    teeth, radius = ("brass", 0.7) if rng.random() < 0.5 else ("nylon", 1.8)
+    teeth, radius = ("brass", 0.6) if rng.random() < 0.2 else ("nylon", 1.4)
     parts.append(hoop(inner, radius, teeth, shift))
     slider = (shift[0] + inner[0] / 2, shift[1] + inner[1] * rng.uniform(-0.3, 0.3), shift[2])
     parts.append(box((7, 11, 4), "zinc", slider))
@@ -138,4 +138,43 @@ def folds(rng: np.random.Generator, size: tuple[float, float], deep: float) -> l
             strap = (wide * 0.7, rng.uniform(18, 30), 1.2)
             at = (0.0, side * high * rng.uniform(0.05, 0.25), deep / 2 - 9)
             parts.append(box(strap, "nylon", at, turn_deg=(side * float(rng.uniform(0, 25)), 0, 0)))
+    return parts
+
+
+def pads(rng: np.random.Generator, size: tuple[float, float], deep: float) -> list[Part]:
+    """Return padding and stiffeners of coated foam and flat pockets, over each other: few or none.
+
+    They are what makes the faces of soft bags a patchwork of pale greens.
+    """
+    parts: list[Part] = []
+    for _ in range(int(rng.integers(0, 5))):
+        share = rng.uniform(0.2, 0.6, 2)
+        at = rng.uniform(-0.45, 0.45, 2) * (1 - share) * size
+        material = str(rng.choice(["pvc", "coated_nylon", "coated_nylon"]))
+        thick = float(np.exp(rng.uniform(np.log(1.0), np.log(4.0))))
+        z = float(rng.choice([-0.46, 0.46])) * deep
+        wide, high = share * size
+        parts.append(heap(rng, (wide, high, thick), material, "panel", (at[0], at[1], z)))
+    return parts
+
+
+def seams(rng: np.random.Generator, size: tuple[float, float], deep: float) -> list[Part]:
+    """Return bindings and hems of pockets and flaps: thin lines, more or less along the bag."""
+    parts: list[Part] = []
+    for _ in range(int(rng.integers(2, 8))):
+        share = rng.uniform(0.35, 0.98, 2)
+        at = rng.uniform(-0.5, 0.5, 2) * (1 - share) * size
+        wide, high = share * size
+        outline = Outline(
+            half=(wide / 2, high / 2),
+            radius=float(rng.uniform(0.05, 0.45) * min(wide, high)),
+            dents=dented(rng, 0.15 * min(wide, high), (wide, high)),
+        )
+        material = str(rng.choice(["nylon", "nylon", "nylon", "coated_nylon", "pvc"]))
+        wire = Wire(outline=outline, radius=float(rng.uniform(0.8, 2.0)))
+        z = float(rng.choice([-0.47, 0.47])) * deep
+        lean = turn(float(rng.normal(0, 10)))
+        parts.append(
+            Part(shape=wire, material=material, at=(float(at[0]), float(at[1]), z), rotation=lean)
+        )
     return parts

@@ -9,11 +9,11 @@ from xraysynth.scanner.projection import Part
 from xraysynth.scanner.shapes import Ellipsoid
 
 
-@register("bottle", "clutter", weight=2.0)
+@register("bottle", "clutter", weight=3.0)
 def bottle(rng: np.random.Generator) -> Item:
     """Return a bottle on its side, filled: body, rounded shoulder, neck, lid."""
     walls = [("pet", 0.6), ("glass", 3.0), ("steel", 0.5)]
-    material, wall = walls[int(rng.choice(3, p=[0.6, 0.2, 0.2]))]
+    material, wall = walls[int(rng.choice(3, p=[0.75, 0.12, 0.13]))]
     long, radius = vary(rng, 130), vary(rng, 33)
     liquid = str(rng.choice(["water", "water", "ethanol", "cream"]))
     parts = [
@@ -32,7 +32,7 @@ def bottle(rng: np.random.Generator) -> Item:
     return Item(name="bottle", class_name="liquid", material=liquid, parts=tuple(parts))
 
 
-@register("can", "clutter")
+@register("can", "clutter", weight=0.5)
 def can(rng: np.random.Generator) -> Item:
     """Return a drinks can or a food tin on its side."""
     long, radius = vary(rng, 118), vary(rng, 33)
@@ -45,7 +45,7 @@ def can(rng: np.random.Generator) -> Item:
     return Item(name="can", class_name="liquid", material="water", parts=parts)
 
 
-@register("flask", "clutter", weight=0.7)
+@register("flask", "clutter", weight=0.4)
 def flask(rng: np.random.Generator) -> Item:
     """Return a vacuum flask: two steel walls with nothing between, drink, screw lid, cup."""
     long, radius = rng.uniform(150, 220), rng.uniform(31, 40)
@@ -65,7 +65,7 @@ def flask(rng: np.random.Generator) -> Item:
     return Item(name="flask", class_name="liquid", material="steel", parts=tuple(parts))
 
 
-@register("fruit", "clutter", weight=1.5)
+@register("fruit", "clutter", weight=2.5)
 def fruit(rng: np.random.Generator) -> Item:
     """Return loose fruit: apples with core, or oranges, or a few small ones."""
     radius, count = rng.uniform(20, 40), int(rng.integers(2, 6))
@@ -89,7 +89,7 @@ def fruit(rng: np.random.Generator) -> Item:
     return Item(name="fruit", class_name="organic", material="fruit", parts=tuple(parts))
 
 
-@register("food_box", "clutter", weight=1.2)
+@register("food_box", "clutter", weight=2.0)
 def food_box(rng: np.random.Generator) -> Item:
     """Return a plastic box with a clip lid: rice and pieces, or a row of biscuits."""
     wide, high, thick = rng.uniform(130, 190), rng.uniform(95, 130), rng.uniform(45, 65)
@@ -114,7 +114,7 @@ def food_box(rng: np.random.Generator) -> Item:
     return Item(name="food_box", class_name="organic", material="fruit", parts=tuple(parts))
 
 
-@register("snack_bag", "clutter", weight=1.2)
+@register("snack_bag", "clutter", weight=2.0)
 def snack_bag(rng: np.random.Generator) -> Item:
     """Return a bag of nuts, sweets or crisps: granular, with a welded seam at both ends."""
     wide, high, thick = rng.uniform(110, 190), rng.uniform(90, 140), rng.uniform(18, 45)
@@ -123,4 +123,6 @@ def snack_bag(rng: np.random.Generator) -> Item:
     parts = [heap(rng, (wide, high, thick), filling, texture)]
     for side in (-1, 1):
         parts.append(box((8, high * 0.9, 1.2), "pet", (side * (wide / 2 + 5), 0, 0)))
-    return Item(name="snack_bag", class_name="organic", material=filling, parts=tuple(parts))
+    return Item(
+        name="snack_bag", class_name="organic", material=filling, parts=tuple(parts), soft=True
+    )

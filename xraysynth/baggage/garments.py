@@ -14,7 +14,8 @@ def clothes(rng: np.random.Generator) -> Item:
     wide, high = rng.uniform(170, 380), rng.uniform(140, 280)
     thick = rng.uniform(14, 48)
     texture = str(rng.choice(["garment", "garment", "garment", "knit"]))
-    parts = [heap(rng, (wide, high, thick), "cotton", texture)]
+    fibre = str(rng.choice(["folded_cotton", "folded_wool", "folded_polyester"], p=[0.6, 0.2, 0.2]))
+    parts = [heap(rng, (wide, high, thick), fibre, texture)]
     chance, z = rng.random(), 0.3 * thick
     if chance < 0.2:
         parts.append(rod((wide * rng.uniform(0.3, 0.7), 1.3), "brass", (0, high * 0.3, z)))
@@ -24,12 +25,10 @@ def clothes(rng: np.random.Generator) -> Item:
         for number in range(int(rng.integers(2, 6))):
             at = (wide * (number * 0.15 - 0.35), high * rng.uniform(0.05, 0.1), z)
             parts.append(disc(rng.uniform(3.5, 6), 2.0, metal, at))
-    return Item(
-        name="clothes", class_name="organic", material="cotton", parts=tuple(parts), soft=True
-    )
+    return Item(name="clothes", class_name="organic", material=fibre, parts=tuple(parts), soft=True)
 
 
-@register("shoe", "clutter")
+@register("shoe", "clutter", weight=1.5)
 def shoe(rng: np.random.Generator) -> Item:
     """Return a shoe on its side: rubber sole with a steel shank, leather upper, eyelets."""
     long, high = vary(rng, 280), vary(rng, 100)
@@ -67,7 +66,7 @@ def shoe(rng: np.random.Generator) -> Item:
     return Item(name="shoe", class_name="organic", material="rubber", parts=tuple(parts))
 
 
-@register("belt", "clutter")
+@register("belt", "clutter", weight=0.6)
 def belt(rng: np.random.Generator) -> Item:
     """Return a rolled-up leather belt with its buckle."""
     angle = np.linspace(0, rng.uniform(3.2, 4.6) * np.pi, 30)

@@ -10,7 +10,7 @@ from xraysynth.scanner.projection import Part
 from xraysynth.scanner.shapes import Ellipsoid
 
 
-@register("keys", "clutter")
+@register("keys", "clutter", weight=0.45)
 def keys(rng: np.random.Generator) -> Item:
     """Return a bunch of keys on a ring."""
     parts = [plate([circle(14), circle(11.5, 16)], 2.5, "steel")]
@@ -32,7 +32,7 @@ def keys(rng: np.random.Generator) -> Item:
     return Item(name="keys", class_name="metal", material="brass", parts=tuple(parts))
 
 
-@register("umbrella", "clutter")
+@register("umbrella", "clutter", weight=0.35)
 def umbrella(rng: np.random.Generator) -> Item:
     """Return a folded umbrella: shaft, eight ribs, handle, cloth."""
     long = vary(rng, 260)
@@ -51,7 +51,7 @@ def umbrella(rng: np.random.Generator) -> Item:
     return Item(name="umbrella", class_name="metal", material="steel", parts=tuple(parts))
 
 
-@register("coins", "clutter", weight=0.9)
+@register("coins", "clutter", weight=0.45)
 def coins(rng: np.random.Generator) -> Item:
     """Return loose coins, some with a rim of another metal, some over each other."""
     parts: list[Part] = []
@@ -67,7 +67,7 @@ def coins(rng: np.random.Generator) -> Item:
     return Item(name="coins", class_name="metal", material="brass", parts=tuple(parts))
 
 
-@register("cutlery", "clutter", weight=0.7)
+@register("cutlery", "clutter", weight=0.3)
 def cutlery(rng: np.random.Generator) -> Item:
     """Return spoons, forks and chopsticks of steel side by side."""
     long = vary(rng, 185)
@@ -90,7 +90,7 @@ def cutlery(rng: np.random.Generator) -> Item:
     return Item(name="cutlery", class_name="metal", material="steel", parts=tuple(parts))
 
 
-@register("rods", "clutter", weight=0.6)
+@register("rods", "clutter", weight=0.2)
 def rods(rng: np.random.Generator) -> Item:
     """Return a bundle of thin metal rods: tent pegs, knitting needles, skewers."""
     long, radius = rng.uniform(150, 300), rng.uniform(1.4, 3.2)
@@ -107,7 +107,7 @@ def rods(rng: np.random.Generator) -> Item:
     return Item(name="rods", class_name="metal", material=metal, parts=tuple(parts))
 
 
-@register("glasses", "clutter", weight=0.9)
+@register("glasses", "clutter", weight=0.4)
 def glasses(rng: np.random.Generator) -> Item:
     """Return spectacles, folded, in a case or bare: rims, lenses, bridge, temples, hinges."""
     metal, lens = str(rng.choice(["steel", "titanium", "abs"])), vary(rng, 50)
@@ -129,7 +129,7 @@ def glasses(rng: np.random.Generator) -> Item:
     return Item(name="glasses", class_name="metal", material=metal, parts=tuple(parts))
 
 
-@register("hanger", "clutter", weight=0.6)
+@register("hanger", "clutter", weight=0.25)
 def hanger(rng: np.random.Generator) -> Item:
     """Return a clothes hanger: bent steel wire, or plastic with a steel hook."""
     wide, drop = rng.uniform(300, 380), rng.uniform(75, 95)
@@ -147,7 +147,7 @@ def hanger(rng: np.random.Generator) -> Item:
     return Item(name="hanger", class_name="metal", material=material, parts=(*parts, ring))
 
 
-@register("jewellery", "clutter", weight=0.7)
+@register("jewellery", "clutter", weight=0.3)
 def jewellery(rng: np.random.Generator) -> Item:
     """Return rings, a bangle and a fine chain of beads."""
     radius = rng.uniform(27, 33)
@@ -167,7 +167,7 @@ def jewellery(rng: np.random.Generator) -> Item:
     return Item(name="jewellery", class_name="metal", material="brass", parts=tuple(parts))
 
 
-@register("watch", "clutter", weight=0.9)
+@register("watch", "clutter", weight=0.45)
 def watch(rng: np.random.Generator) -> Item:
     """Return a wrist watch laid open: steel case, works, cell, glass, band with buckle."""
     radius = rng.uniform(17, 22)
@@ -191,7 +191,7 @@ def watch(rng: np.random.Generator) -> Item:
     return Item(name="watch", class_name="metal", material="steel", parts=tuple(parts))
 
 
-@register("padlock", "clutter", weight=0.6)
+@register("padlock", "clutter", weight=0.3)
 def padlock(rng: np.random.Generator) -> Item:
     """Return a padlock: brass body with a cylinder, shackle of hardened steel."""
     wide = rng.uniform(28, 46)

@@ -16,7 +16,7 @@ from xraysynth.baggage.sheets import Skin
 from xraysynth.scanner.projection import Part
 
 CELL_MM = 12.0
-WALLS_MM = (14.0, 14.0, 10.0)
+WALLS_MM = (12.0, 12.0, 7.0)
 """Kept free at every wall of the bag: shell, frame, rails and lining."""
 FULL_MM = 1e4
 """Height of cells outside the bag's outline."""
@@ -25,6 +25,8 @@ EVEN_MM = 30.0
 """How much lower a place must be to be surely preferred."""
 OVER_CELLS = 1.0
 """How far an item may lie from what it is to cover, beyond the nearest place."""
+SQUEEZED = 0.4
+"""Share of its height that a soft item takes up: the hollows of one hold the folds of the next."""
 GAP_MM = 1.0
 """Air between items that lie on each other."""
 
@@ -103,7 +105,8 @@ class Space:
         """
         shift_mm = rng.uniform(0, CELL_MM, 2)
         relief = Relief.of_item(item, self.rotation.T @ rotation, shift_mm)
-        ceiling = 2 * self.half[2] * self.fill - relief.size[2]
+        thick = relief.size[2] * (SQUEEZED if item.soft else 1.0)
+        ceiling = 2 * self.half[2] * self.fill - thick
         room = np.array(self.height.shape) - relief.bottom.shape
         if room.min() < 0 or ceiling < 0:
             return None
@@ -141,6 +144,6 @@ class Space:
         """Raise the height under an item."""
         rows, cols = relief.bottom.shape
         window = self.height[place[0] : place[0] + rows, place[1] : place[1] + cols]
-        top = (window if item.soft else floor) + relief.top + GAP_MM
+        top = (window + SQUEEZED * relief.top if item.soft else floor + relief.top) + GAP_MM
         # Soft things are squeezed where there is little room over something high.
         np.maximum(window, np.minimum(top, 2 * self.half[2]), out=window)

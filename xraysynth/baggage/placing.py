@@ -15,7 +15,7 @@ from xraysynth.scanner.projection import Part, View, turn
 
 ATTEMPTS = 4
 """How often an item is dropped before it is left out."""
-ASKEW_SHARE = 0.3
+ASKEW_SHARE = 0.2
 """Share of harmless items that may lie at any angle: most are packed along the bag's sides."""
 SQUARE_DEG = 4.0
 """Spread (standard deviation) of what lies along the sides."""

@@ -81,7 +81,7 @@ def apply_scan(config: SimulationConfig, draw: ScanDraw, view_id: int = 0) -> Si
     if config.channels == "dual":
         image = np.rint(np.moveaxis(signal, 0, -1) * 65535).astype(np.uint16)
     else:
-        image = pseudo_colour(signal[0], signal[1], draw.palette)
+        image = pseudo_colour(signal[0], signal[1], draw.palette, draw.look)
     return SimulatedScan(
         image=np.ascontiguousarray(image),
         transmission=signal,

@@ -47,15 +47,15 @@ def _creases(rng: np.random.Generator, length_mm: float, width_mm: float, count:
 def _garment(rng: np.random.Generator) -> Table:
     """Cloth in layers: broad swells, many folds across them, a weave."""
     swell = 0.13 * _noise(rng, 45) + 0.12 * _noise(rng, 14, 1.8)
-    folds = 0.42 * _creases(rng, 40, 1.5, 6) + 0.22 * _creases(rng, 16, 1.1, 3)
-    return np.asarray(0.42 + swell + folds + 0.07 * _noise(rng, 1.5))
+    folds = 0.55 * _creases(rng, 36, 1.5, 7) + 0.35 * _creases(rng, 16, 1.1, 4)
+    return np.asarray(0.42 + swell + folds + 0.16 * _noise(rng, 1.6))
 
 
 def _knit(rng: np.random.Generator) -> Table:
     """Wool or towel: thick, with ribs."""
     place = np.arange(CELLS) * (2 * np.pi * 96 / CELLS)
     ribs = np.cos(place[None] + 0.8 * _noise(rng, 30))
-    swell = 0.52 + 0.14 * _noise(rng, 40) + 0.08 * ribs + 0.06 * _noise(rng, 2)
+    swell = 0.52 + 0.14 * _noise(rng, 40) + 0.08 * ribs + 0.12 * _noise(rng, 2)
     return np.asarray(swell + 0.4 * _creases(rng, 45, 1.8, 4), np.float32)
 
 

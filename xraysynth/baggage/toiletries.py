@@ -10,7 +10,7 @@ from xraysynth.scanner.projection import Part
 from xraysynth.scanner.shapes import Ellipsoid
 
 
-@register("cosmetics", "clutter", weight=1.5)
+@register("cosmetics", "clutter", weight=2.0)
 def cosmetics(rng: np.random.Generator) -> Item:
     """Return a tube or jar of cream."""
     if rng.random() < 0.5:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
 from xraysynth.errors import InputError
-from xraysynth.scanner.atomic_number import LOWEST, WEDGES, effective_z, z_index
+from xraysynth.scanner.atomic_number import LOWEST, WEDGES, Z_STEPS, effective_z, z_index
 from xraysynth.scanner.detector import mean_of_three
 from xraysynth.scanner.palettes import (
     N_Z,
@@ -19,6 +21,7 @@ from xraysynth.scanner.palettes import (
 
 __all__ = [
     "WEDGES",
+    "Look",
     "Palette",
     "colour_batch",
     "effective_z",
@@ -36,10 +39,24 @@ PRIOR_LOG = 0.01
 """-ln T of organic matter that is added where hues are formed: less than it is noise."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """How an operator and a service engineer have set a display."""
+
+    contrast: float = 1.0
+    """Factor on -ln T before it is shown."""
+    z_shift: float = 0.0
+    """Error of the calibration: added to the effective atomic number before it is shown."""
+
+
+PLAIN_LOOK = Look()
+
+
 def pseudo_colour(
     low: Float[np.ndarray, "row col"],
     high: Float[np.ndarray, "row col"],
     palette_name: str = "standard",
+    look: Look = PLAIN_LOOK,
 ) -> UInt8[np.ndarray, "row col 3"]:
     """Return the operator's picture: hue tells the atomic number, darkness the attenuation.
 
@@ -49,6 +66,8 @@ def pseudo_colour(
         Transmission in [0, 1].
     palette_name : str
         A palette of `scanner/data/palettes.yaml`.
+    look : Look
+        How the display is set.
 
     Raises
     ------
@@ -83,12 +102,22 @@ def pseudo_colour(
     around -= both
     around *= averaged
     both += around
+    tone *= np.float32(look.contrast)
     place = tone_index(tone).astype(np.int32)
     place *= N_Z
-    place += z_index(both[0], both[1], PRIOR_LOG)
+    place += _hue_index(both, look)
     packed = colour_table(palette_name).view(np.uint32)[:, 0]
     picture = packed[place].view(np.uint8).reshape(*place.shape, 4)
     return np.ascontiguousarray(picture[..., :3])
+
+
+def _hue_index(both: Float[np.ndarray, "2 row col"], look: Look) -> np.ndarray:
+    """Return the column of the colour table for -ln T of both channels."""
+    found = z_index(both[0], both[1], PRIOR_LOG)
+    if look.z_shift == 0:
+        return found
+    shift = round(look.z_shift * Z_STEPS[1])
+    return np.clip(np.arange(N_Z) + shift, 0, N_Z - 1)[found]
 
 
 def colour_batch(

@@ -17,8 +17,8 @@ FAMILIES = ("organic", "mixed", "metal")
 TONE_MAX = 6.0
 N_TONES = 256
 N_Z = 256
-AIR_LOG = 0.012
-"""-ln T up to which a display shows air: about three times the noise of open air."""
+AIR_LOG = 0.025
+"""-ln T up to which a display shows air, as real ones do: a sheet of paper leaves no trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
