@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from xraysynth.baggage import SimulationConfig, apply_scan, draw_scan
 from xraysynth.baggage.alone import expose_alone
 from xraysynth.baggage.catalogue import BUILDERS, build, kinds
+from xraysynth.baggage.config import CaseShares
 from xraysynth.randomness import stream
 from xraysynth.scanner.colour import pseudo_colour
 
@@ -21,39 +22,69 @@ IMAGES = Path(__file__).parent.parent / "docs" / "images"
 PAGES = {"threat": "gallery.png", "clutter": "gallery_clutter.png", "bag": "gallery_bags.png"}
 COLUMNS = 3
 SIZE_PX, CAPTION_PX, GAP_PX = 256, 22, 8
-SEED, TRIES = 3, 4000
-CLEARLY = 0.5
-"""Visibility from which an item is worth showing in a bag."""
+SEED, TRIES, CANDIDATES = 3, 4000, 24
+"""At most so many bags are drawn, and at most so many with the item compared, for each kind."""
+PALETTE = "sixray_white"
+MARK = (190, 0, 120)
 
 
 def alone(kind: str, number: int = 0) -> np.ndarray:
     """Return the picture of one example of a kind, alone."""
     item = build(kind, stream(SEED, "gallery", kind, number))
     low, high = expose_alone(item, SIZE_PX, stream(SEED, "gallery noise", kind, number))
-    return pseudo_colour(low, high)
+    return pseudo_colour(low, high, PALETTE)
 
 
 def packed(kind: str, group: str) -> np.ndarray:
-    """Return the first scan of a packed bag in which an item of the kind shows clearly."""
+    """Return a packed bag in which an item of the kind shows best, marked by corners."""
     threat = int(group == "threat")
     config = SimulationConfig(
         size_px=SIZE_PX,
         threats=(threat, threat),
         threat_classes=(kind,) if threat else ("gun",),
         bag_kinds=(kind,) if group == "bag" else tuple(kinds("bag")),
-        clutter=(8, 16),
+        clutter=(5, 12),
+        cases=CaseShares(plain=1, conceal=0, partly_out_of_view=0),
+        two_bags=0,
+        margin=(1.03, 1.05),
+        palette=PALETTE,
+        display_spread=0,
+        part_masks=False,
     )
     # Each kind looks through scans of its own.
     first = TRIES * list(BUILDERS).index(kind)
+    best: tuple[float, np.ndarray] = (0.0, np.zeros(0))
+    seen = 0
     for index in range(first, first + TRIES):
         draw = draw_scan(config, SEED, index)
         if group != "bag" and kind not in [placed.item.name for placed in draw.items]:
             continue
         scan = apply_scan(config, draw)
-        own = scan.items[scan.items["name"] == kind.encode()]
-        if group == "bag" or (own["visibility"] > CLEARLY).any():
+        if group == "bag":
             return scan.image
-    raise SystemExit(f"no bag of {TRIES} shows {kind} clearly; is its weight next to nothing?")
+        own = scan.items[scan.items["name"] == kind.encode()]
+        shown = own["area_px"] * own["visibility"] ** 2
+        if shown.max() > best[0]:
+            best = (float(shown.max()), _marked(scan.image, own[int(shown.argmax())]))
+        seen += 1
+        if seen == CANDIDATES:
+            break
+    if not seen:
+        raise SystemExit(f"no bag of {TRIES} holds {kind}; is its weight next to nothing?")
+    return best[1]
+
+
+def _marked(image: np.ndarray, row: np.void) -> np.ndarray:
+    """Return the picture with the corners of an item's box drawn in."""
+    picture = Image.fromarray(image)
+    pen = ImageDraw.Draw(picture)
+    left, top = (max(float(row[name]) - 4, 1) for name in ("x_min", "y_min"))
+    right, bottom = (min(float(row[name]) + 4, SIZE_PX - 2) for name in ("x_max", "y_max"))
+    for x, inwards in ((left, 1), (right, -1)):
+        for y, down in ((top, 1), (bottom, -1)):
+            pen.line([(x, y), (x + 9 * inwards, y)], MARK, 2)
+            pen.line([(x, y), (x, y + 9 * down)], MARK, 2)
+    return np.asarray(picture)
 
 
 def page(group: str) -> Image.Image:
