@@ -89,7 +89,9 @@ class Clustering:
     """Swapped-prediction loss of each step."""
 
 
-def sinkhorn_codes(scores: Tensor, epsilon: float, n_iterations: int) -> Tensor:
+def sinkhorn_codes(
+    scores: Tensor, epsilon: float, n_iterations: int, dtype: torch.dtype = torch.float64
+) -> Tensor:
     """Return soft codes (pixel, prototype): rows sum to 1, prototypes are used alike.
 
     Parameters
@@ -100,6 +102,8 @@ def sinkhorn_codes(scores: Tensor, epsilon: float, n_iterations: int) -> Tensor:
         Weight of the entropy; the smaller, the harder the codes.
     n_iterations : int
         Column and row normalisations.
+    dtype : torch.dtype
+        Of the logarithms; float32 is faster for thousands of prototypes.
 
     Examples
     --------
@@ -108,7 +112,7 @@ def sinkhorn_codes(scores: Tensor, epsilon: float, n_iterations: int) -> Tensor:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     n_pixels, n_prototypes = scores.shape
-    log_codes = scores.detach().double() / epsilon
+    log_codes = scores.detach().to(dtype) / epsilon
     log_column = math.log(n_pixels / n_prototypes)
     for _ in range(n_iterations):
         log_codes = log_codes - log_codes.logsumexp(0, keepdim=True) + log_column
