@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xraysynth.cli.console import say, show_json, show_table, watched
-from xraysynth.cli.gan import add_generator
+from xraysynth.cli.gan import add_generator, given_settings
 from xraysynth.cli.parser import (
     Parser,
     add_command,
@@ -22,9 +22,13 @@ from xraysynth.errors import InputError
 
 SEGMENTER = (
     "xraysynth evaluate segmenter runs/quickstart/shards "
-    "--scans runs/quickstart/scans.h5 --out scores.json"
+    "--scans runs/quickstart/scans.h5 --out scores.json\n"
+    "  xraysynth evaluate segmenter --suite paper --gan bundled --scans scans.h5 --out runs/oneshot"
 )
 
+
+SUITE_ONLY = ("gan", "exemplars", "methods", "tasks", "protocols", "markdown")
+"""Arguments that only --suite knows."""
 
 SCANNER = (
     "xraysynth evaluate scanner --real ../shared/real/sixray --workers 2 --out runs/scanner.json"
@@ -53,18 +57,39 @@ def _add_segmenter(kinds: argparse._SubParsersAction[Parser]) -> None:
         help="Score exported masks against a network that learned exact masks",
         example=SEGMENTER,
     )
-    parser.add_argument("shards", type=Path, metavar="DIR", help="folder of an export")
+    parser.add_argument(
+        "shards", type=Path, nargs="?", metavar="DIR", help="folder of an export; not for --suite"
+    )
     parser.add_argument(
         "--scans", type=Path, required=True, metavar="SCANS.h5", help="simulated scans, with masks"
     )
-    add_out(parser, "JSON file to write")
+    add_out(parser, "JSON file to write; for --suite a folder as well")
+    suite = parser.add_argument_group("to compare all methods instead (goes on where it stopped)")
+    suite.add_argument(
+        "--suite", choices=("paper", "ablation"), help="all methods, or ours with one change each"
+    )
+    suite.add_argument("--gan", metavar="FILE", help='a generator, or "bundled"')
+    suite.add_argument("--exemplars", type=positive, metavar="K", help="exemplars a task (5)")
+    suite.add_argument("--methods", nargs="+", metavar="NAME", help="only these, and ours (all)")
+    suite.add_argument("--tasks", nargs="+", metavar="NAME", help='only these, such as "bag" (all)')
+    suite.add_argument("--protocols", nargs="+", choices=("A", "B", "C"), help="only these (all)")
+    suite.add_argument("--markdown", type=Path, metavar="PATH", help="where the page goes")
     add_seed(parser)
     add_settings(parser)
     add_json(parser)
 
 
 def segmenter(arguments: argparse.Namespace) -> int:
-    """Score masks."""
+    """Score masks, or compare all methods."""
+    if arguments.suite is not None:
+        return suite(arguments)
+    if arguments.shards is None:
+        raise InputError(
+            "no folder of an export was given; name one, or compare methods with --suite paper."
+        )
+    for name in SUITE_ONLY:
+        if getattr(arguments, name) is not None:
+            raise InputError(f"--{name} belongs to --suite; add --suite paper, or leave it out.")
     from xraysynth.evaluate.oracle import OracleConfig
     from xraysynth.evaluate.segmenter import evaluate_segmenter
     from xraysynth.pipeline.definition import with_overrides
@@ -80,6 +105,35 @@ def segmenter(arguments: argparse.Namespace) -> int:
         return 0
     show_table(score_rows(report))
     say(f"scores: {arguments.out}")
+    return 0
+
+
+def suite(arguments: argparse.Namespace) -> int:
+    """Compare all methods, or variants of ours."""
+    from xraysynth.evaluate.suite.config import SuiteConfig
+    from xraysynth.evaluate.suite.run import SuiteSource, evaluate_suite
+    from xraysynth.evaluate.suite.summary import headline
+    from xraysynth.pipeline.definition import with_overrides
+    from xraysynth.settings import settings_from_mapping
+
+    if arguments.gan is None or arguments.shards is not None:
+        raise InputError(
+            "--suite measures a generator, not an export; name one with --gan and no folder."
+        )
+    given: dict[str, Any] = given_settings(arguments, ("methods", "tasks", "protocols"))
+    if arguments.exemplars is not None:
+        given["material"] = {"exemplars": arguments.exemplars}
+    config = settings_from_mapping(SuiteConfig, with_overrides(given, arguments.set))
+    source = SuiteSource(gan=arguments.gan, scans=arguments.scans, suite=arguments.suite)
+    with watched("suite") as progress:
+        report = evaluate_suite(
+            source, config, arguments.seed, arguments.out, arguments.markdown, progress
+        )
+    if arguments.json:
+        show_json(report)
+        return 0
+    show_table(headline(report))
+    say(f"cells and page: {arguments.out}")
     return 0
 
 
