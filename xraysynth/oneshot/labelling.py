@@ -206,10 +206,12 @@ def _chosen(
     seed: int,
 ) -> int:
     """Return the number of the candidate that becomes the exemplar."""
-    if config.choice == "proposed":
-        return richest(n_classes, strangeness(generator, latent_w, seed), config.typicality)
+    # A scan with one class only teaches nothing, however typical it is.
     usable = np.flatnonzero(n_classes >= min(2, n_classes.max()))
-    return int(stream(seed, "exemplar by lot").choice(usable))
+    if config.choice == "random":
+        return int(stream(seed, "exemplar by lot").choice(usable))
+    strange = strangeness(generator, latent_w[torch.from_numpy(usable)], seed)
+    return int(usable[richest(n_classes[usable], strange, config.typicality)])
 
 
 def confident_classes(probability: np.ndarray, config: ExemplarConfig) -> int:

@@ -57,7 +57,7 @@ task, the same for all methods; {material["scans"]} generated scans a task (A). 
 over a whole test set. **wIoU** weighs classes by their true foreground pixels, background left \
 out; **mIoU** is the mean over classes with pixels, the background included. +- is the sample \
 deviation over exemplars. Differences are ours less the other, paired by exemplar, with \
-Student's 95 % interval (Welch and Satterthwaite over tasks, which are fixed and weigh alike); the interval \
+Student's 95 % interval (Welch and Satterthwaite over tasks, which are fixed and weigh alike); it \
 covers the choice of exemplars, not that of the test scans. All in points of 100.
 
 {methods}
