@@ -78,8 +78,8 @@ def test_each_method_labels_unseen_scans_far_better_than_background(name: str) -
 
 
 def test_an_unknown_method_is_named_with_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"no method 'publised'; did you mean published\?"):
-        method("publised")
+    with pytest.raises(InputError, match=r"no method 'lineare'; did you mean linear\?"):
+        method("lineare")
 
 
 def test_principal_components_are_uncorrelated_and_of_deviation_one() -> None:

@@ -29,7 +29,8 @@ from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import invert
 from xraysynth.gan.sampling import generated_images
-from xraysynth.oneshot.exemplar import Exemplar, load_exemplar, save_exemplar
+from xraysynth.oneshot.exemplar import Exemplar
+from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labeller import PixelClassifier, class_probabilities, split_scans
 from xraysynth.oneshot.labelling import Labeller, label_exemplar, simulator_labeller
