@@ -37,7 +37,7 @@ PLAIN = BaselineConfig(
     networks=3,
     network_steps=80,
     steps=80,
-    learning_rate=0.05,
+    learning_rate=0.01,
 )
 RECIPE = PublishedConfig(
     steps=6, draws=2, pixels=200, dim=24, prototypes=40, head_learning_rate=0.02, head_steps=60

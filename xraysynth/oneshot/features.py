@@ -132,6 +132,8 @@ class StreamedProjection:
         self._map = site_map
         self._interpolation: Interpolation = interpolation
         self._total: Tensor | None = None
+        used = [weight.requires_grad or bool(weight.any()) for weight in site_map.weights]
+        self._first = used.index(True) if True in used else len(used) - 1
 
     def __call__(self, site_index: int, activation: Tensor) -> None:
         """Add one site's share to the running sum.
@@ -139,6 +141,8 @@ class StreamedProjection:
         Scores lie class by class: a product with few rows and very many columns is what matrix
         libraries are good at, and the generator's channels-last maps need no copy for it.
         """
+        if site_index < self._first:  # Coarse features that the map does not read.
+            return
         n_samples, _, height, width = activation.shape
         weight = self._map.weights[site_index].expand(n_samples, -1, -1)
         pixels = activation.float().flatten(2)

@@ -34,8 +34,8 @@ class BaselineConfig(Settings):
     """Rounds of k-means."""
     steps: int = Field(200, ge=1)
     """Steps of Adam for linear heads and the small network, all pixels of the exemplars a step."""
-    learning_rate: float = Field(0.01, gt=0)
-    """Of linear heads; networks of several layers take a tenth."""
+    learning_rate: float = Field(0.001, gt=0)
+    """Of Adam; larger ones overfit the one scan sooner."""
     networks: int = Field(10, ge=1)
     """Networks of the ensemble."""
     network_steps: int = Field(400, ge=1)

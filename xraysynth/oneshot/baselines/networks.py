@@ -55,7 +55,7 @@ def teach_ensemble(
         shape = (config.network_steps, config.network_pixels)
         chosen = torch.from_numpy(rng.integers(0, len(flat), shape))
         batches = ((flat[some], labels[some]) for some in chosen)
-        networks.append(_trained(network, batches, config.learning_rate / 10))
+        networks.append(_trained(network, batches, config.learning_rate))
 
     def scores(latent_w: Tensor) -> Tensor:
         maps = standard_features(generator, latent_w, prepared)
@@ -81,7 +81,7 @@ def teach_convolutions(
         lambda: convolutions(features.shape[1], taught.n_classes), stream_seed(seed, "cnn")
     ).to(device_of(generator))
     batches = itertools.repeat((features, taught.labels), config.steps)
-    trained = _trained(network, batches, config.learning_rate / 10)
+    trained = _trained(network, batches, config.learning_rate)
     return model_of(
         generator,
         taught.class_names,
