@@ -23,12 +23,13 @@ from xraysynth.evaluate.suite.ablation import CHANGES, changed
 from xraysynth.evaluate.suite.config import DownstreamConfig, MaterialConfig, SuiteConfig
 from xraysynth.evaluate.suite.figures import cell_scores, difference, reliability, table
 from xraysynth.evaluate.suite.run import SuiteSource, contestants, evaluate_suite
+from xraysynth.evaluate.suite.tasks import threat_task
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import Inversion
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.clustering import mapped_latents
 from xraysynth.oneshot.labeller import LabellerConfig
-from xraysynth.oneshot.labelling import ExemplarConfig
+from xraysynth.oneshot.labelling import ExemplarConfig, Labeller
 from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.scanfile import ScanBatch, write_scans
 
@@ -189,6 +190,13 @@ def test_every_ablation_changes_exactly_its_settings() -> None:
         assert changed(plain, changes) != plain
     names = [who.name for who in contestants("ablation", SMALL)]
     assert len(set(names)) == len(names) == len(CHANGES) + 4
+
+
+def test_a_small_threat_is_labelled_where_it_is_the_likeliest_class() -> None:
+    probability = np.array([0.3, 0.3, 0.4])[None, :, None, None]
+    every = Labeller(probabilities=lambda _: probability, class_names=tuple(NAMES), origin="")
+    own = threat_task("knife").labeller(every).probabilities(probability)
+    assert own[0, :, 0, 0] == pytest.approx([3 / 7, 4 / 7])
 
 
 def test_unknown_tasks_methods_and_wrong_scans_are_refused(

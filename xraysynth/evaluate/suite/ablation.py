@@ -33,11 +33,11 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
 """What is changed, by the name in the table."""
 
 
-def contestants() -> list[Contestant]:
-    """Return our segmenter as it is, and every variant of it."""
-    ours = METHODS[OURS]
+def contestants(config: LearnConfig) -> list[Contestant]:
+    """Return our segmenter with some settings, and every variant of it."""
+    ours = METHODS[OURS].changed(OURS, METHODS[OURS].summary, config)
     variants = [
-        Contestant(method=ours.changed(name, name, changed(LearnConfig(), changes)))
+        Contestant(method=ours.changed(name, name, changed(config, changes)))
         for name, changes in CHANGES.items()
     ]
     named = ours.changed

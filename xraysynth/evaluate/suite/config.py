@@ -8,8 +8,11 @@ from pydantic import Field
 
 from xraysynth.evaluate.oracle import OracleConfig
 from xraysynth.gan.inversion import InversionConfig
+from xraysynth.oneshot.baselines.feature_maps import BaselineConfig
+from xraysynth.oneshot.baselines.published import PublishedConfig
 from xraysynth.oneshot.labeller import LabellerConfig
 from xraysynth.oneshot.labelling import ExemplarConfig
+from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS
 from xraysynth.settings import Settings
 
@@ -63,6 +66,12 @@ class SuiteConfig(Settings):
     """A: an oracle's labels of generated scans. B: inverted scans. C: downstream training."""
     clusterings: int = Field(1, ge=1)
     """How often the part without labels is learned; exemplars take turns."""
+    published: PublishedConfig = PublishedConfig()
+    """The published recipe's numbers."""
+    baseline: BaselineConfig = BaselineConfig()
+    """Those of the other methods but ours."""
+    ours: LearnConfig = LearnConfig()
+    """Those of ours, as for `learn`."""
     material: MaterialConfig = MaterialConfig()
     """What all methods are taught and tested on."""
     downstream: DownstreamConfig = DownstreamConfig()

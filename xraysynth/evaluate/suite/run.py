@@ -99,9 +99,17 @@ def contestants(suite: Suite, config: SuiteConfig) -> list[Contestant]:
         If there is no such method.
     """
     if suite == "ablation":
-        return ablation.contestants()
+        return ablation.contestants(config.ours)
     names = dict.fromkeys([OURS, *(method(name).name for name in config.methods)])
-    return [Contestant(method=METHODS[name]) for name in names]
+    given = {OURS: config.ours, "published": config.published}
+    return [
+        Contestant(
+            method=METHODS[name].changed(
+                name, METHODS[name].summary, given.get(name, config.baseline)
+            )
+        )
+        for name in names
+    ]
 
 
 def _check_tasks(cells: Cells, config: SuiteConfig) -> None:

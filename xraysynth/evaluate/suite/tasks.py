@@ -42,15 +42,19 @@ class Task:
         return np.array([own.index(name) if name in own else 0 for name in names], np.uint8)
 
     def labeller(self, labeller: Labeller) -> Labeller:
-        """Return a labeller of this task's classes alone."""
+        """Return a labeller of this task's classes alone, which labels as that of all classes does.
+
+        What is not asked for is as likely as the likeliest class in it: the sum of many small
+        shares would hide a small threat that is likelier than any other single class.
+        """
         ids = self.ids(labeller.class_names)
 
         def probabilities(images: np.ndarray) -> np.ndarray:
             every = labeller.probabilities(images)
             own = np.zeros((len(every), len(self.class_names), *every.shape[2:]), every.dtype)
             for class_id, own_id in enumerate(ids):
-                own[:, own_id] += every[:, class_id]
-            return own
+                own[:, own_id] = np.maximum(own[:, own_id], every[:, class_id])
+            return np.asarray(own / own.sum(1, keepdims=True))
 
         return Labeller(
             probabilities=probabilities, class_names=self.class_names, origin=labeller.origin

@@ -56,7 +56,7 @@ class PublishedConfig(Settings):
     dim: int = Field(512, ge=2)
     """Values that a pixel is projected to."""
     prototypes: int = Field(4000, ge=2)
-    """Number of clusters."""
+    """Number of clusters; at most a fifth of a draw's pixels, which is what 256 px scans have."""
     temperature: float = Field(0.01, gt=0)
     """Of the softmax over prototypes."""
     epsilon: float = Field(0.005, gt=0)
@@ -93,7 +93,9 @@ def learn_projection(generator: Generator, config: PublishedConfig, seed: int) -
     """Return the projection after the recipe's steps; its prototypes are dropped."""
     channels = [site.channels for site in generator.sites]
     weight = _uniform((config.dim, sum(channels)), seed, "projection").to(device_of(generator))
-    prototypes = _uniform((config.prototypes, config.dim), seed, "prototypes").to(weight.device)
+    n_pixels = min(config.pixels, int(np.prod(generator.size_px)))
+    n_prototypes = min(config.prototypes, max(n_pixels // 5, 2))
+    prototypes = _uniform((n_prototypes, config.dim), seed, "prototypes").to(weight.device)
     momenta = [torch.zeros_like(weight), torch.zeros_like(prototypes)]
     losses: list[float] = []
     for step in range(config.steps):
