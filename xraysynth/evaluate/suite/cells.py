@@ -13,7 +13,8 @@ import numpy as np
 from xraysynth.evaluate.metrics import Confusion
 from xraysynth.evaluate.suite.config import Protocol, SuiteConfig
 from xraysynth.evaluate.suite.downstream import exact_cell, pairs_cell
-from xraysynth.evaluate.suite.material import Choice, Material, TestSet, digest
+from xraysynth.evaluate.suite.material import Choice, Material, TestSet
+from xraysynth.evaluate.suite.scan_rows import digest
 from xraysynth.evaluate.suite.tasks import Task
 from xraysynth.files import read_json, write_json
 from xraysynth.oneshot.baselines.model import Method, PixelModel

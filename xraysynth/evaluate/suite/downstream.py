@@ -13,7 +13,8 @@ import torch
 from xraysynth import schema
 from xraysynth.evaluate.metrics import Confusion
 from xraysynth.evaluate.suite.config import DownstreamConfig
-from xraysynth.evaluate.suite.material import Material, downstream_rows
+from xraysynth.evaluate.suite.material import Material
+from xraysynth.evaluate.suite.scan_rows import downstream_rows
 from xraysynth.evaluate.suite.tasks import Task, drawn
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.baselines.model import PixelModel
@@ -60,7 +61,10 @@ def _generated_pairs(
 
 def _exact_pairs(material: Material, task: Task, config: DownstreamConfig) -> Pairs:
     """Yield simulated scans and exact masks."""
-    ids, rows = task.ids(material.class_names), downstream_rows(material, config.pairs)
+    ids, rows = (
+        task.ids(material.class_names),
+        downstream_rows(material.scans, material.seed, config.pairs),
+    )
     with open_scans(material.scans) as file:
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]

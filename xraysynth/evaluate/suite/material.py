@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch import Tensor
 from xraysynth.errors import InputError
 from xraysynth.evaluate.oracle import Oracle, train_oracle
 from xraysynth.evaluate.suite.config import BAG, MaterialConfig
+from xraysynth.evaluate.suite.scan_rows import checked_classes, digest, spread_over_classes
 from xraysynth.evaluate.suite.tasks import (
     Task,
     asked,
@@ -35,8 +34,8 @@ from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labeller import PixelClassifier, class_probabilities, split_scans
 from xraysynth.oneshot.labelling import Labeller, label_exemplar, simulator_labeller
 from xraysynth.progress import Progress, silent
-from xraysynth.randomness import stream, stream_seed
-from xraysynth.scanfile import CHANNELS, class_names, n_views, open_scans
+from xraysynth.randomness import stream_seed
+from xraysynth.scanfile import n_views, open_scans
 
 Choice = Literal["proposed", "random"]
 BLOCK = 32
@@ -67,7 +66,7 @@ class Material:
     ) -> None:
         self.generator, self.scans, self.config, self.seed = generator, Path(scans), config, seed
         self.progress = progress
-        self.class_names = _checked_classes(generator, self.scans)
+        self.class_names = checked_classes(generator, self.scans)
         self.identity = {
             "generator": generator_hash(generator),
             "scans": sha256_file(self.scans),
@@ -204,67 +203,3 @@ class Material:
             "masks": torch.from_numpy(masks),
         }
         save_tensors(path, tensors, {"kind": "inverted", "facts": facts})
-
-
-def spread_over_classes(masks: np.ndarray, n_classes: int, count: int) -> np.ndarray:
-    """Return rows, sorted, of up to `count` scans; the rarest classes are served first, in turn.
-
-    Examples
-    --------
-    >>> masks = np.array([[[1, 1]], [[1, 1]], [[1, 2]], [[1, 1]]])
-    >>> spread_over_classes(masks, 3, 2).tolist()
-    [0, 2]
-    """
-    holds = np.stack([(masks == c).any(axis=(1, 2)) for c in range(1, n_classes)], axis=1)
-    order = np.argsort(holds.sum(0), kind="stable")
-    chosen: list[int] = []
-    while len(chosen) < min(count, len(masks)):
-        before = len(chosen)
-        for class_id in order:
-            rows = np.flatnonzero(holds[:, class_id])
-            free = [int(row) for row in rows if row not in chosen]
-            if free and len(chosen) < count:
-                chosen.append(free[0])
-        if len(chosen) == before:  # What is left holds nothing.
-            chosen += [row for row in range(len(masks)) if row not in chosen]
-    return np.sort(np.array(chosen[:count]))
-
-
-def downstream_rows(material: Material, count: int) -> np.ndarray:
-    """Return rows of simulated scans with exact masks, none of them held out.
-
-    Raises
-    ------
-    InputError
-        If there are too few.
-    """
-    with open_scans(material.scans) as file:
-        split = split_scans(len(file["images"]), n_views(file))
-    rows = np.sort(np.concatenate([split.labeller, split.oracle]))
-    if len(rows) < count:
-        raise InputError(
-            f"{material.scans} has {len(rows)} scans that are not held out; downstream.pairs is "
-            f"{count}. Simulate more, or set fewer pairs."
-        )
-    return np.sort(stream(material.seed, "exact pairs").permutation(rows)[:count])
-
-
-def digest(value: Any) -> str:
-    """Return eight hexadecimal digits of JSON values."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _checked_classes(generator: Generator, scans: Path) -> list[str]:
-    """Return the class names of the scans, or raise if they cannot judge this generator's."""
-    with open_scans(scans) as file:
-        names, shape = class_names(file), file["images"].shape
-    if not names:
-        raise InputError(f"{scans} has no exact masks; want scans of the embedded simulator.")
-    want = (*generator.size_px, generator.image_channels)
-    if tuple(shape[1:]) != want:
-        raise InputError(
-            f"{scans} holds scans of {shape[2]} x {shape[1]} pixels and channels "
-            f"{CHANNELS.get(shape[3])}; this generator draws {want[1]} x {want[0]} and channels "
-            f"{CHANNELS.get(want[2])}. Simulate scans with --size {want[0]}."
-        )
-    return names
