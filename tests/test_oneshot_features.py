@@ -24,7 +24,9 @@ from xraysynth.oneshot.features import (
     concatenated,
     measure_statistics,
     project,
+    upsample,
 )
+from xraysynth.oneshot.segmenter import largest, smoothed
 from xraysynth.oneshot.views import (
     ViewConfig,
     ViewDraw,
@@ -70,6 +72,49 @@ def test_streamed_projection_equals_projecting_the_concatenation(
     plain = plain + site_map.bias[:, None, None]
     assert streamed.shape == (3, 7, 32, 32)
     assert float((streamed - plain).abs().max() / plain.abs().max()) < 1e-4
+
+
+def test_sites_that_are_not_read_are_skipped_and_change_nothing() -> None:
+    generator = small_generator()
+    full = random_map(generator, 4)
+    weights = [
+        w * (site.resolution >= 16) for w, site in zip(full.weights, generator.sites, strict=True)
+    ]
+    latent_w = mapped_latents(generator, 2, 1.0, 0, "test")
+    features = concatenated(generator, latent_w, "bilinear")
+    for used in (weights, [torch.zeros_like(weight) for weight in weights]):
+        site_map = SiteMap(weights=tuple(used), bias=full.bias)
+        _, streamed = project(generator, latent_w, site_map, "bilinear")
+        plain = torch.einsum("kc,nchw->nkhw", torch.cat(used, 1), features)
+        assert torch.allclose(streamed, plain + full.bias[:, None, None], atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("radius", [1, 2, 9])
+def test_box_sums_equal_pooling_and_the_first_largest_equals_max(radius: int) -> None:
+    scores = torch.randn(2, 5, 12, 16, generator=torch.Generator().manual_seed(1))
+    pooled = torch.nn.functional.avg_pool2d(
+        torch.nn.functional.pad(scores, (radius,) * 4),
+        2 * radius + 1,
+        stride=1,
+        divisor_override=1,
+    )
+    counts = torch.nn.functional.avg_pool2d(
+        torch.nn.functional.pad(torch.ones_like(scores), (radius,) * 4),
+        2 * radius + 1,
+        stride=1,
+        divisor_override=1,
+    )
+    assert torch.allclose(smoothed(scores, radius), pooled / counts, atol=1e-5)
+    ties = scores.round()
+    highest, label = largest(ties)
+    assert torch.equal(highest, ties.amax(1))
+    assert np.array_equal(label.numpy(), ties.numpy().argmax(1))
+
+
+def test_doubling_equals_bilinear_interpolation() -> None:
+    maps = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(1))
+    want = torch.nn.functional.interpolate(maps, scale_factor=2, mode="bilinear")
+    assert torch.allclose(upsample(maps, 14, "bilinear"), want, atol=1e-6)
 
 
 def test_folding_head_and_normalisation_equals_applying_them_in_turn() -> None:

@@ -18,11 +18,13 @@ from xraysynth.cli.parser import (
     add_workers,
     positive,
 )
+from xraysynth.cli.suite import SUITE_ONLY, add_suite, suite
 from xraysynth.errors import InputError
 
 SEGMENTER = (
     "xraysynth evaluate segmenter runs/quickstart/shards "
-    "--scans runs/quickstart/scans.h5 --out scores.json"
+    "--scans runs/quickstart/scans.h5 --out scores.json\n"
+    "  xraysynth evaluate segmenter --suite paper --gan bundled --scans scans.h5 --out runs/oneshot"
 )
 
 
@@ -53,18 +55,30 @@ def _add_segmenter(kinds: argparse._SubParsersAction[Parser]) -> None:
         help="Score exported masks against a network that learned exact masks",
         example=SEGMENTER,
     )
-    parser.add_argument("shards", type=Path, metavar="DIR", help="folder of an export")
+    parser.add_argument(
+        "shards", type=Path, nargs="?", metavar="DIR", help="folder of an export; not for --suite"
+    )
     parser.add_argument(
         "--scans", type=Path, required=True, metavar="SCANS.h5", help="simulated scans, with masks"
     )
-    add_out(parser, "JSON file to write")
+    add_out(parser, "JSON file to write; for --suite a folder as well")
+    add_suite(parser)
     add_seed(parser)
     add_settings(parser)
     add_json(parser)
 
 
 def segmenter(arguments: argparse.Namespace) -> int:
-    """Score masks."""
+    """Score masks, or compare all methods."""
+    if arguments.suite is not None:
+        return suite(arguments)
+    if arguments.shards is None:
+        raise InputError(
+            "no folder of an export was given; name one, or compare methods with --suite paper."
+        )
+    for name in SUITE_ONLY:
+        if getattr(arguments, name) is not None:
+            raise InputError(f"--{name} belongs to --suite; add --suite paper, or leave it out.")
     from xraysynth.evaluate.oracle import OracleConfig
     from xraysynth.evaluate.segmenter import evaluate_segmenter
     from xraysynth.pipeline.definition import with_overrides

@@ -65,10 +65,12 @@ class ClusterConfig(Settings):
     """Of the softmax over prototypes."""
     epsilon: float = Field(0.05, gt=0)
     """Entropy of the codes: small is hard."""
-    sinkhorn_iterations: int = Field(5, ge=1)
-    """Row and column normalisations."""
+    sinkhorn_iterations: int = Field(5, ge=0)
+    """Rounds that make prototypes used alike; 0 lets codes be a softmax of the scores."""
     learning_rate: float = Field(0.01, gt=0)
     """Of Adam, falling to 0 along a cosine."""
+    normalise: bool = True
+    """Whether every channel is brought to mean 0 and deviation 1 first."""
     statistics_images: int = Field(128, ge=2)
     """Scans that mean and standard deviation of every channel are measured on."""
     truncation_psi: float = Field(1.0, ge=0, le=1)
@@ -89,7 +91,9 @@ class Clustering:
     """Swapped-prediction loss of each step."""
 
 
-def sinkhorn_codes(scores: Tensor, epsilon: float, n_iterations: int) -> Tensor:
+def sinkhorn_codes(
+    scores: Tensor, epsilon: float, n_iterations: int, dtype: torch.dtype = torch.float64
+) -> Tensor:
     """Return soft codes (pixel, prototype): rows sum to 1, prototypes are used alike.
 
     Parameters
@@ -99,7 +103,9 @@ def sinkhorn_codes(scores: Tensor, epsilon: float, n_iterations: int) -> Tensor:
     epsilon : float
         Weight of the entropy; the smaller, the harder the codes.
     n_iterations : int
-        Column and row normalisations.
+        Column and row normalisations; 0 leaves a softmax, whose prototypes may die.
+    dtype : torch.dtype
+        Of the logarithms; float32 is faster for thousands of prototypes.
 
     Examples
     --------
@@ -108,7 +114,9 @@ def sinkhorn_codes(scores: Tensor, epsilon: float, n_iterations: int) -> Tensor:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     n_pixels, n_prototypes = scores.shape
-    log_codes = scores.detach().double() / epsilon
+    log_codes = scores.detach().to(dtype) / epsilon
+    if n_iterations == 0:
+        return log_codes.softmax(1).to(scores.dtype)
     log_column = math.log(n_pixels / n_prototypes)
     for _ in range(n_iterations):
         log_codes = log_codes - log_codes.logsumexp(0, keepdim=True) + log_column
@@ -181,7 +189,15 @@ def cluster_statistics(generator: Generator, config: ClusterConfig, seed: int) -
     latent_w = mapped_latents(
         generator, config.statistics_images, config.truncation_psi, seed, "statistics"
     )
-    return measure_statistics(generator, latent_w.split(config.images))
+    statistics = measure_statistics(generator, latent_w.split(config.images))
+    if config.normalise:
+        return statistics
+    # One scale for all, so that learning rates mean the same.
+    scale = torch.cat(statistics.std).mean()
+    return SiteStatistics(
+        mean=tuple(torch.zeros_like(mean) for mean in statistics.mean),
+        std=tuple(torch.full_like(std, float(scale)) for std in statistics.std),
+    )
 
 
 def _initial(

@@ -80,11 +80,39 @@ def upsample(maps: Tensor, size: int, interpolation: Interpolation) -> Tensor:
     while maps.shape[-1] < size:
         if interpolation == "nearest":
             maps = functional.interpolate(maps, scale_factor=2, mode="nearest")
-        else:
+        elif maps.is_cuda or maps.requires_grad:
             maps = functional.interpolate(
                 maps, scale_factor=2, mode="bilinear", align_corners=False
             )
+        else:
+            maps = _doubled(maps)
     return maps
+
+
+def _doubled(maps: Tensor) -> Tensor:
+    """Return maps twice as large, bilinearly: as `interpolate` does, in less than half its time.
+
+    A new pixel is three quarters of its old one and a quarter of the neighbour on its side. The
+    columns go first, while the picture is small: they are what has to be woven together.
+    """
+    maps = maps.contiguous()
+    n, channels, height, width = maps.shape
+    wide = maps.new_empty(n, channels, height, width, 2)
+    _blend(maps, wide[..., 0], wide[..., 1], axis=3)
+    wide = wide.view(n, channels, height, 2 * width)
+    tall = maps.new_empty(n, channels, height, 2, 2 * width)
+    _blend(wide, tall[:, :, :, 0], tall[:, :, :, 1], axis=2)
+    return tall.view(n, channels, 2 * height, 2 * width)
+
+
+def _blend(maps: Tensor, before: Tensor, after: Tensor, axis: int) -> None:
+    """Write into `before` and `after` the new pixels on both sides of each old one."""
+    rest = maps.shape[axis] - 1
+    first, last = maps.narrow(axis, 0, rest), maps.narrow(axis, 1, rest)
+    torch.lerp(last, first, 0.25, out=before.narrow(axis, 1, rest))
+    torch.lerp(first, last, 0.25, out=after.narrow(axis, 0, rest))
+    before.narrow(axis, 0, 1).copy_(maps.narrow(axis, 0, 1))
+    after.narrow(axis, rest, 1).copy_(maps.narrow(axis, rest, 1))
 
 
 class StreamedProjection:
@@ -104,21 +132,33 @@ class StreamedProjection:
         self._map = site_map
         self._interpolation: Interpolation = interpolation
         self._total: Tensor | None = None
+        used = [weight.requires_grad or bool(weight.any()) for weight in site_map.weights]
+        self._first = used.index(True) if True in used else len(used) - 1
 
     def __call__(self, site_index: int, activation: Tensor) -> None:
-        """Add one site's share to the running sum."""
-        weight = self._map.weights[site_index]
-        part = functional.conv2d(activation.float(), weight[:, :, None, None])
+        """Add one site's share to the running sum.
+
+        Scores lie class by class: a product with few rows and very many columns is what matrix
+        libraries are good at, and the generator's channels-last maps need no copy for it.
+        """
+        if site_index < self._first:  # Coarse features that the map does not read.
+            return
+        n_samples, _, height, width = activation.shape
+        weight = self._map.weights[site_index].expand(n_samples, -1, -1)
+        pixels = activation.float().flatten(2)
         if self._total is None:
-            self._total = part
+            bias = self._map.bias[:, None].expand(n_samples, -1, 1)
+            total = torch.baddbmm(bias, weight, pixels)
         else:
-            self._total = upsample(self._total, part.shape[-1], self._interpolation) + part
+            grown = upsample(self._total, width, self._interpolation)
+            total = grown.flatten(2).baddbmm_(weight, pixels)
+        self._total = total.unflatten(2, (height, width))
 
     def result(self) -> Tensor:
         """Return the projected pixels (n, outputs, H, W)."""
         if self._total is None:
             raise RuntimeError("the generator reported no activation")
-        return self._total + self._map.bias[:, None, None]
+        return self._total
 
 
 def project(

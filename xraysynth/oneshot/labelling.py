@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,12 +31,15 @@ from xraysynth.oneshot.labeller import (
     train_classifier,
 )
 from xraysynth.progress import Progress, silent
-from xraysynth.randomness import stream_seed
+from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanfile import n_views, open_scans
 from xraysynth.settings import Settings
 
 BLOCK = 32
 """Candidates in memory at a time."""
+
+Ask = Callable[[Sequence[int]], torch.Tensor | None]
+"""Numbers of candidates to the contents asked of them (n, labels), or None."""
 
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 """Scans (n, H, W, C) to class probabilities (n, classes, H, W)."""
@@ -56,6 +60,8 @@ class ExemplarConfig(Settings):
     """Only pixels at least this sure count when candidates are compared."""
     typicality: float = Field(2.0, ge=0)
     """Weight of being like other scans against the number of classes, in standard deviations."""
+    choice: Literal["proposed", "random"] = "proposed"
+    """`proposed` takes the best candidate, `random` any that holds two classes, to compare with."""
     without: tuple[str, ...] = ()
     """Classes that the exemplar shall not have; their pixels get the next likely class."""
     unet: LabellerConfig = LabellerConfig()
@@ -139,9 +145,15 @@ def colour_labeller(rule: ColourRule) -> Labeller:
 
 
 def label_exemplar(
-    generator: Generator, labeller: Labeller, config: ExemplarConfig, seed: int
+    generator: Generator,
+    labeller: Labeller,
+    config: ExemplarConfig,
+    seed: int,
+    ask: Ask = lambda _: None,
 ) -> Exemplar:
     """Return the best of `config.candidates` generated scans, labelled.
+
+    `ask` says what a candidate is asked to hold, of a generator that can be asked.
 
     Raises
     ------
@@ -153,13 +165,12 @@ def label_exemplar(
     latent_w, n_classes = [], []
     for start in range(0, config.candidates, BLOCK):
         indices = range(start, min(start + BLOCK, config.candidates))
-        codes, images = _scans(generator, own_seed, indices, config.truncation_psi)
+        codes, images = _scans(generator, own_seed, indices, config.truncation_psi, ask(indices))
         latent_w.append(codes)
         for probability in _probabilities(labeller, images, usable):
             n_classes.append(confident_classes(probability, config))
-    strange = strangeness(generator, torch.cat(latent_w), own_seed)
-    index = richest(np.array(n_classes, float), strange, config.typicality)
-    codes, image = _scans(generator, own_seed, [index], config.truncation_psi)
+    index = _chosen(generator, torch.cat(latent_w), np.array(n_classes, float), config, own_seed)
+    codes, image = _scans(generator, own_seed, [index], config.truncation_psi, ask([index]))
     probability = _probabilities(labeller, image, usable)[0]
     kept = classes_present(probability, config.min_share)
     if len(kept) < 2:
@@ -173,13 +184,34 @@ def label_exemplar(
         label_map=probability[kept].argmax(0).astype(np.uint8),
         class_names=tuple(names[class_id] for class_id in kept),
         origin=(
-            f"{labeller.origin} Chosen of {config.candidates} generated scans for holding many "
-            "classes and, told without labels, for being like the others; classes below "
-            f"{config.min_share:.1%} of it are left out."
+            f"{labeller.origin} Chosen of {config.candidates} generated scans "
+            f"{_WHY[config.choice]}; classes below {config.min_share:.1%} of it are left out."
         ),
         generator_hash=generator_hash(generator),
         image=image[0],
     )
+
+
+_WHY = {
+    "proposed": "for holding many classes and, told without labels, for being like the others",
+    "random": "by lot, of those that hold two classes",
+}
+
+
+def _chosen(
+    generator: Generator,
+    latent_w: torch.Tensor,
+    n_classes: np.ndarray,
+    config: ExemplarConfig,
+    seed: int,
+) -> int:
+    """Return the number of the candidate that becomes the exemplar."""
+    # A scan with one class only teaches nothing, however typical it is.
+    usable = np.flatnonzero(n_classes >= min(2, n_classes.max()))
+    if config.choice == "random":
+        return int(stream(seed, "exemplar by lot").choice(usable))
+    strange = strangeness(generator, latent_w[torch.from_numpy(usable)], seed)
+    return int(usable[richest(n_classes[usable], strange, config.typicality)])
 
 
 def confident_classes(probability: np.ndarray, config: ExemplarConfig) -> int:
@@ -203,11 +235,24 @@ def _probabilities(labeller: Labeller, images: np.ndarray, usable: list[bool]) -
 
 
 def _scans(
-    generator: Generator, seed: int, indices: Sequence[int], psi: float
+    generator: Generator,
+    seed: int,
+    indices: Sequence[int],
+    psi: float,
+    asked: torch.Tensor | None,
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) of numbered candidates."""
     with torch.no_grad():
         latent_z = latents(generator, seed, indices).to(device_of(generator))
-        latent_w = generator.mapping(latent_z, truncation_psi=psi)
+        latent_w = _mapped(generator, latent_z, psi, asked)
         images = generator.synthesis(latent_w, noise_mode="const")
     return latent_w.clone(), generated_images(generator, images)
+
+
+def _mapped(
+    generator: Generator, latent_z: torch.Tensor, psi: float, asked: torch.Tensor | None
+) -> torch.Tensor:
+    """Return `latent_w` of latent codes, asked for contents or not."""
+    if asked is None:
+        return generator.mapping(latent_z, truncation_psi=psi)
+    return generator.mapping(latent_z, psi, asked.to(latent_z.device))

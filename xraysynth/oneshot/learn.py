@@ -15,12 +15,17 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import ClusterConfig, Clustering, learn_clusters, mapped_latents
-from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs
-from xraysynth.oneshot.features import Interpolation, SiteMap, device_of, project
+from xraysynth.oneshot.clustering import (
+    ClusterConfig,
+    Clustering,
+    learn_clusters,
+    mapped_latents,
+)
+from xraysynth.oneshot.exemplar import Exemplar
+from xraysynth.oneshot.features import Interpolation, SiteMap, project
+from xraysynth.oneshot.lesson import Lesson, lesson
 from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, smoothed
 from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_blocks
 from xraysynth.progress import Progress, silent
@@ -78,7 +83,7 @@ def learn_segmenter(
     CheckpointError
         If an exemplar is of another generator.
     """
-    _check_exemplars(generator, exemplars)
+    lesson(generator, exemplars)  # Refuses what cannot be learned before minutes are spent.
     clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
     return learn_head(clusters, generator, exemplars, config, seed)
 
@@ -90,15 +95,19 @@ def learn_head(
     config: LearnConfig,
     seed: int,
 ) -> Segmenter:
-    """Learn a segmenter on a clustering that is there already; raises as `learn_segmenter` does."""
-    _check_exemplars(generator, exemplars)
-    class_names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
+    """Learn a segmenter from exemplars and a clustering, which other exemplars may share.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        As `learn_segmenter`.
+    """
+    taught = _Lesson(generator, lesson(generator, exemplars), config, seed)
     standard = _standardised(generator, clusters.site_map, config, seed)
-    lesson = _Lesson(generator, exemplars, class_names, config, seed)
-    weight, bias = _train_head(lesson, standard)
-    temperature = _temperature(lesson, standard.folded(weight, bias))
+    weight, bias = _train_head(taught, standard)
+    temperature = _temperature(taught, standard.folded(weight, bias))
     facts = SegmenterFacts(
-        class_names=class_names,
+        class_names=taught.known.class_names,
         exemplar_ids=tuple(exemplar.exemplar_id for exemplar in exemplars),
         exemplar_origins=tuple(exemplar.origin for exemplar in exemplars),
         generator_hash=generator_hash(generator),
@@ -111,36 +120,12 @@ def learn_head(
     return Segmenter(site_map=site_map.to(torch.device("cpu")), facts=facts)
 
 
-def _check_exemplars(generator: Generator, exemplars: Sequence[Exemplar]) -> None:
-    """Raise unless there are exemplars, all of this generator."""
-    if not exemplars:
-        raise InputError("no exemplar was given; want at least one labelled scan.")
-    shape = (generator.num_ws, generator.w_dim)
-    for exemplar in exemplars:
-        check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
-
-
 class _Lesson:
     """Restyled views of the exemplars and their labels, numbered."""
 
-    def __init__(
-        self,
-        generator: Generator,
-        exemplars: Sequence[Exemplar],
-        class_names: tuple[str, ...],
-        config: LearnConfig,
-        seed: int,
-    ) -> None:
-        self.generator, self.config, self.seed = generator, config, seed
-        device = device_of(generator)
-        self.n_classes = len(class_names)
-        self.latents = torch.from_numpy(np.stack([e.latent_w for e in exemplars])).to(device)
-        own_ids = [np.array([class_names.index(name) for name in e.class_names]) for e in exemplars]
-        labels = [ids[e.label_map] for ids, e in zip(own_ids, exemplars, strict=True)]
-        self.labels = torch.from_numpy(np.stack(labels)).long().to(device)
-        counts = torch.bincount(self.labels.flatten(), minlength=self.n_classes).float()
-        weights = (counts / counts.sum()).pow(-config.head.balance)
-        self.class_weights = weights * self.n_classes / weights.sum()
+    def __init__(self, generator: Generator, known: Lesson, config: LearnConfig, seed: int) -> None:
+        self.generator, self.known, self.config, self.seed = generator, known, config, seed
+        self.class_weights = known.class_weights(config.head.balance)
         self._blocks = swappable_blocks(generator, config.head.swap.swap_from_px)
 
     def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor]:
@@ -148,20 +133,20 @@ class _Lesson:
         parts = []
         for number in range(count):
             plain = purpose == "train" and number == 0
-            latent_w = self.latents if plain else self._restyled(purpose, number)
+            latent_w = self.known.latent_w if plain else self._restyled(purpose, number)
             with torch.no_grad():
                 _, pixels = project(self.generator, latent_w, site_map, self.config.interpolation)
             parts.append(pixels)
-        return torch.cat(parts), self.labels.repeat(count, 1, 1)
+        return torch.cat(parts), self.known.labels.repeat(count, 1, 1)
 
     def _restyled(self, purpose: str, number: int) -> Tensor:
         """Return the exemplars' latents with some rows swapped."""
         draw = draw_view(
             self.config.head.swap, self._blocks, stream(self.seed, "head", purpose, number)
         )
-        psi, count = self.config.cluster.truncation_psi, len(self.latents)
+        psi, count = self.config.cluster.truncation_psi, len(self.known.latent_w)
         other = mapped_latents(self.generator, count, psi, self.seed, "head", purpose, number)
-        return swap_rows(self.latents, other, draw)
+        return swap_rows(self.known.latent_w, other, draw)
 
 
 def _standardised(
@@ -179,17 +164,18 @@ def _standardised(
     return site_map.folded(torch.diag(1 / std), -mean / std)
 
 
-def _train_head(lesson: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
+def _train_head(taught: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
     """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy."""
-    config = lesson.config.head
-    pixels, labels = lesson.views(site_map, "train", config.views)
+    config = taught.config.head
+    pixels, labels = taught.views(site_map, "train", config.views)
     flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
     if len(flat) > config.pixels:
-        rng = stream(lesson.seed, "head pixels")
+        rng = stream(taught.seed, "head pixels")
         chosen = torch.from_numpy(rng.permutation(len(flat))[: config.pixels]).to(flat.device)
         flat, classes = flat[chosen], classes[chosen]
-    weight = torch.zeros(lesson.n_classes, flat.shape[1], device=flat.device, requires_grad=True)
-    bias = torch.zeros(lesson.n_classes, device=flat.device, requires_grad=True)
+    n_classes, device = taught.known.n_classes, flat.device
+    weight = torch.zeros(n_classes, flat.shape[1], device=device, requires_grad=True)
+    bias = torch.zeros(n_classes, device=device, requires_grad=True)
     optimiser = torch.optim.LBFGS(
         [weight, bias], max_iter=config.steps, line_search_fn="strong_wolfe"
     )
@@ -197,7 +183,7 @@ def _train_head(lesson: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
     def loss() -> float:
         optimiser.zero_grad()
         scores = flat @ weight.T + bias
-        entropy = functional.cross_entropy(scores, classes, weight=lesson.class_weights)
+        entropy = functional.cross_entropy(scores, classes, weight=taught.class_weights)
         value = entropy + 0.5 * config.weight_decay * weight.square().sum()
         value.backward()
         return float(value.detach())
@@ -206,10 +192,10 @@ def _train_head(lesson: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
     return weight.detach(), bias.detach()
 
 
-def _temperature(lesson: _Lesson, site_map: SiteMap) -> float:
+def _temperature(taught: _Lesson, site_map: SiteMap) -> float:
     """Return the divisor of the scores with the least cross-entropy on views not trained on."""
-    pixels, labels = lesson.views(site_map, "calibrate", 6)
-    scores = smoothed(pixels, lesson.config.smoothing_px)
+    pixels, labels = taught.views(site_map, "calibrate", 6)
+    scores = smoothed(pixels, taught.config.smoothing_px)
     candidates = np.geomspace(0.25, 8, 41)
     losses = [float(functional.cross_entropy(scores / t, labels)) for t in candidates.tolist()]
     return float(candidates[int(np.argmin(losses))])

@@ -82,14 +82,15 @@ class Segmenter:
     def labels(self, scores: Tensor) -> PixelLabels:
         """Return label, confidence and crossed classes of each pixel of scores (n, K, H, W)."""
         probability = functional.softmax(scores, dim=1)
-        highest, label = probability.max(dim=1)
-        crossed = probability >= self.facts.overlap_threshold
-        crossed.scatter_(1, label[:, None], True)
-        bits = torch.arange(probability.shape[1], device=scores.device)[:, None, None]
+        highest, label = largest(probability)
+        bits = torch.zeros_like(label, dtype=torch.int32)
+        for class_id in range(probability.shape[1]):
+            crossed = probability[:, class_id] >= self.facts.overlap_threshold
+            bits |= (crossed | (label == class_id)).int() << class_id
         return PixelLabels(
-            label_map=label.cpu().numpy().astype(np.uint8),
-            confidence=(highest * 255).round().cpu().numpy().astype(np.uint8),
-            overlaps=(crossed.long() << bits).sum(1).cpu().numpy().astype(np.uint32),
+            label_map=label.cpu().numpy(),
+            confidence=(highest * 255).round().byte().cpu().numpy(),
+            overlaps=bits.cpu().numpy().view(np.uint32),
         )
 
     def to(self, device: torch.device) -> Segmenter:
@@ -97,13 +98,42 @@ class Segmenter:
         return Segmenter(site_map=self.site_map.to(device), facts=self.facts)
 
 
+def largest(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the largest of the scores (n, K, H, W) and its class, the first of equals, as uint8.
+
+    The same as `scores.max(1)`, many times faster.
+    """
+    n_classes = scores.shape[1]
+    highest = scores.amax(1)
+    # The first class has the largest number, so that it wins among equals.
+    number = torch.arange(n_classes, 0, -1, dtype=torch.uint8, device=scores.device)
+    found = (scores == highest[:, None]).view(torch.uint8).mul_(number[:, None, None])
+    return highest, n_classes - found.amax(1)
+
+
 def smoothed(scores: Tensor, radius_px: int) -> Tensor:
-    """Return scores (n, K, H, W) averaged over squares; what lies outside does not count."""
+    """Return scores (n, K, H, W) averaged over squares; what lies outside does not count.
+
+    Rows, then columns, as sums of shifted copies: several times faster than pooling.
+    """
     if radius_px == 0:
         return scores
-    return functional.avg_pool2d(
-        scores, 2 * radius_px + 1, stride=1, padding=radius_px, count_include_pad=False
-    )
+    for axis in (2, 3):
+        scores = _averaged(scores, radius_px, axis)
+    return scores
+
+
+def _averaged(scores: Tensor, radius_px: int, axis: int) -> Tensor:
+    """Return scores averaged over `2 radius_px + 1` neighbours along one axis."""
+    length = scores.shape[axis]
+    total = scores.clone(memory_format=torch.contiguous_format)
+    count = scores.new_ones(length)
+    for shift in range(1, min(radius_px, length - 1) + 1):
+        rest = length - shift
+        for target, source in ((0, shift), (shift, 0)):
+            total.narrow(axis, target, rest).add_(scores.narrow(axis, source, rest))
+            count[target : target + rest] += 1
+    return total.mul_((1 / count).reshape(-1, *(1,) * (3 - axis)))
 
 
 def check_belongs(segmenter: Segmenter, generator: Generator) -> None:

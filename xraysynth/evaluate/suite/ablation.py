@@ -1,0 +1,70 @@
+"""Our segmenter with one choice changed at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xraysynth.evaluate.suite.cells import Contestant
+from xraysynth.oneshot.learn import LearnConfig
+from xraysynth.oneshot.methods import METHODS, OURS
+from xraysynth.settings import settings_from_mapping
+
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "no clustering (random projection)": {"cluster.steps": 0},
+    "features of every resolution": {"cluster.sites_from_px": 4},
+    "features from 16 px": {"cluster.sites_from_px": 16},
+    "32 dimensions": {"cluster.dim": 32},
+    "128 dimensions": {"cluster.dim": 128},
+    "256 dimensions": {"cluster.dim": 256},
+    "16 prototypes": {"cluster.prototypes": 16},
+    "256 prototypes": {"cluster.prototypes": 256},
+    "blocks perturbed from 8 px": {"cluster.views.swap_from_px": 8},
+    "blocks perturbed from 32 px": {"cluster.views.swap_from_px": 32},
+    "no block perturbed": {"cluster.views.swap_strength": 0.0},
+    "no equipartition (codes are a softmax)": {"cluster.sinkhorn_iterations": 0},
+    "temperature 0.1": {"cluster.temperature": 0.1},
+    "channels not normalised": {"cluster.normalise": False},
+    "one view of the exemplar": {"head.views": 1},
+    "classes not balanced": {"head.balance": 0.0},
+    "no smoothing": {"smoothing_px": 0},
+    "smoothing over 5 x 5": {"smoothing_px": 2},
+}
+"""What is changed, by the name in the table."""
+
+
+def contestants(config: LearnConfig) -> list[Contestant]:
+    """Return our segmenter with some settings, and every variant of it."""
+    ours = METHODS[OURS].changed(OURS, METHODS[OURS].summary, config)
+    variants = [
+        Contestant(method=ours.changed(name, name, changed(config, changes)))
+        for name, changes in CHANGES.items()
+    ]
+    named = ours.changed
+    return [
+        Contestant(method=ours),
+        *variants,
+        Contestant(method=named("exemplar chosen by lot", "", ours.config), choice="random"),
+        *(
+            Contestant(method=named(f"{count} exemplars", "", ours.config), exemplars=count)
+            for count in (2, 5)
+        ),
+    ]
+
+
+def changed(config: LearnConfig, changes: Mapping[str, Any]) -> LearnConfig:
+    """Return settings with some changed, by dotted names.
+
+    Examples
+    --------
+    >>> changed(LearnConfig(), {"cluster.dim": 32}).cluster.dim
+    32
+    """
+    content = config.model_dump()
+    for path, value in changes.items():
+        *parents, name = path.split(".")
+        level = content
+        for parent in parents:
+            level = level[parent]
+        level[name] = value
+    return settings_from_mapping(LearnConfig, content)

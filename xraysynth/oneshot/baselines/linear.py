@@ -1,0 +1,90 @@
+"""Linear heads, trained by Adam on the exemplars alone: on all features, or on fewer dimensions.
+
+References
+----------
+.. [1] J. Xu and C. Zheng, "Linear Semantics in Generative Adversarial Networks", CVPR 2021
+   (LinearGAN: a linear head on all upsampled features).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.baselines.feature_maps import (
+    BaselineConfig,
+    linear_map,
+    projected,
+    sampled_pixels,
+    standard_statistics,
+)
+from xraysynth.oneshot.baselines.model import PixelModel, model_of
+from xraysynth.oneshot.exemplar import Exemplar
+from xraysynth.oneshot.features import SiteMap, device_of
+from xraysynth.oneshot.lesson import lesson
+from xraysynth.randomness import stream
+
+
+def all_features(generator: Generator, config: BaselineConfig, seed: int) -> SiteMap:
+    """Return the map that keeps every feature, standardised."""
+    statistics = standard_statistics(generator, config, seed)
+    n_features = sum(site.channels for site in generator.sites)
+    eye = torch.eye(n_features, device=device_of(generator))
+    return linear_map(generator, eye, torch.zeros_like(eye[0]), statistics)
+
+
+def principal_components(generator: Generator, config: BaselineConfig, seed: int) -> SiteMap:
+    """Return the map to the first principal components, each at deviation 1."""
+    statistics = standard_statistics(generator, config, seed)
+    pixels = sampled_pixels(generator, statistics, config, seed)
+    mean = pixels.mean(0)
+    centred = (pixels - mean).double()
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(pixels))
+    dim = min(config.dim, len(values))
+    weight = (vectors[:, -dim:] / values[-dim:].clamp_min(1e-9).sqrt()).T.float()
+    return linear_map(generator, weight, -weight @ mean, statistics)
+
+
+def random_projection(generator: Generator, config: BaselineConfig, seed: int) -> SiteMap:
+    """Return a map to random directions."""
+    statistics = standard_statistics(generator, config, seed)
+    n_features = sum(site.channels for site in generator.sites)
+    rng = stream(seed, "random projection")
+    drawn = rng.standard_normal((config.dim, n_features)) / n_features**0.5
+    weight = torch.from_numpy(drawn).float().to(device_of(generator))
+    return linear_map(generator, weight, torch.zeros_like(weight[:, 0]), statistics)
+
+
+def teach_linear(
+    generator: Generator,
+    prepared: SiteMap,
+    exemplars: Sequence[Exemplar],
+    config: BaselineConfig,
+    seed: int,
+) -> PixelModel:
+    """Return a linear head on mapped pixels, folded into the map; the seed is not needed."""
+    taught = lesson(generator, exemplars)
+    pixels = projected(generator, taught.latent_w, prepared)
+    flat, labels = pixels.permute(0, 2, 3, 1).flatten(0, 2), taught.labels.flatten()
+    weight, bias = _adam(flat, labels, taught.n_classes, config)
+    folded = prepared.folded(weight, bias)
+    return model_of(generator, taught.class_names, lambda w: projected(generator, w, folded))
+
+
+def _adam(
+    flat: Tensor, labels: Tensor, n_classes: int, config: BaselineConfig
+) -> tuple[Tensor, Tensor]:
+    """Return weight (K, D) and bias (K,) after some steps of cross-entropy from zero."""
+    weight = flat.new_zeros(n_classes, flat.shape[1]).requires_grad_()
+    bias = flat.new_zeros(n_classes).requires_grad_()
+    optimiser = torch.optim.Adam([weight, bias], lr=config.learning_rate)
+    for _ in range(config.steps):
+        loss = functional.cross_entropy(flat @ weight.T + bias, labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return weight.detach(), bias.detach()
