@@ -1,12 +1,18 @@
 """Put a trained generator and its discriminator into the package, in half precision.
 
-python tools/bundle_generator.py runs/bundled-64/gan/checkpoint.safetensors bundled-64
+python tools/bundle_generator.py runs/bundled/gan/checkpoint-64.safetensors bundled-64
+
+The simulator's settings in pipelines/bundled.yaml go along, at the generator's own size, so that
+`evaluate gan` can simulate scans that it has not learned from.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from xraysynth.gan.checkpoint import (
     discriminator_path,
@@ -19,8 +25,16 @@ from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.grids import save_grid
 
 BUNDLED = Path(__file__).parent.parent / "xraysynth" / "gan" / "bundled"
+PIPELINE = Path(__file__).parent.parent / "pipelines" / "bundled.yaml"
 GRIDS = Path(__file__).parent.parent / "docs" / "images"
 SEED = 0
+
+
+def simulated(size_px: int) -> dict[str, Any]:
+    """Return what the pipeline simulates, without the number of scans."""
+    settings = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["simulate"]
+    del settings["count"]
+    return {**settings, "size_px": size_px}
 
 
 def main() -> None:
@@ -32,7 +46,8 @@ def main() -> None:
     generator = load_generator(arguments.checkpoint)
     _, metadata = load_tensors(arguments.checkpoint, "generator")
     target = BUNDLED / f"{arguments.name}.safetensors"
-    save_generator(target, generator, metadata["facts"], half=True)
+    facts = metadata["facts"] | {"simulate": simulated(generator.resolution)}
+    save_generator(target, generator, facts, half=True)
     partner = discriminator_path(arguments.checkpoint)
     if partner is not None:
         discriminator = Discriminator(generator.config)
