@@ -40,8 +40,11 @@ def test_every_command_shows_help_with_an_example(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_is_understood(name: str) -> None:
     epilog = COMMANDS[name].epilog or ""
-    words = epilog.partition("xraysynth ")[2].split()
-    assert build_parser().parse_all(words).run
+    lines = [line.strip() for line in epilog.replace("\\\n", " ").splitlines()]
+    examples = [line for line in lines if line.startswith("xraysynth ")]
+    assert examples
+    for example in examples:
+        assert build_parser().parse_all(example.split()[1:]).run
 
 
 def test_help_is_there_at_once_and_without_torch() -> None:
