@@ -97,6 +97,18 @@ def segmenter(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_measured(parser: Parser) -> None:
+    """Add what both comparisons with real scans take."""
+    parser.add_argument(
+        "--no-network", action="store_true", help="leave out figures on EfficientNet-Lite0: faster"
+    )
+    add_out(parser, "JSON file to write; two pictures appear beside it")
+    add_seed(parser)
+    add_workers(parser)
+    add_settings(parser)
+    add_json(parser)
+
+
 def _add_scanner(kinds: argparse._SubParsersAction[Parser]) -> None:
     parser = add_command(
         kinds,
@@ -121,14 +133,7 @@ def _add_scanner(kinds: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--splits", type=positive, default=5, metavar="K", help="random halvings (5)"
     )
-    parser.add_argument(
-        "--no-network", action="store_true", help="leave out figures on EfficientNet-Lite0: faster"
-    )
-    add_out(parser, "JSON file to write; two pictures appear beside it")
-    add_seed(parser)
-    add_workers(parser)
-    add_settings(parser)
-    add_json(parser)
+    _add_measured(parser)
 
 
 def scanner(arguments: argparse.Namespace) -> int:
@@ -180,14 +185,7 @@ def _add_gan(kinds: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--count", type=positive, default=500, metavar="N", help="generated scans (500)"
     )
-    parser.add_argument(
-        "--no-network", action="store_true", help="leave out figures on EfficientNet-Lite0: faster"
-    )
-    add_out(parser, "JSON file to write; two pictures appear beside it")
-    add_seed(parser)
-    add_workers(parser)
-    add_settings(parser)
-    add_json(parser)
+    _add_measured(parser)
 
 
 def gan(arguments: argparse.Namespace) -> int:
