@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,10 @@ from xraysynth.gan.contents import (
     requested_names,
 )
 from xraysynth.gan.data import ScanStream
-from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.layers import Dense, activate
+from xraysynth.gan.losses import contents_loss
 from xraysynth.gan.steps import draw_batch
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream
@@ -115,7 +117,7 @@ def test_score_is_the_projection_of_features_on_the_label() -> None:
     features = images
     for resolution in network.halvings:
         features = network.get_submodule(f"b{resolution}")(features)
-    vectors = network.b4(features)
+    vectors, _ = network.b4(features)
     direction = network.mapping(labels, vectors)
     by_hand = [sum((a * b).tolist()) / 8**0.5 for a, b in zip(vectors, direction, strict=True)]
     torch.testing.assert_close(
@@ -376,3 +378,42 @@ def test_multi_hot_says_what_the_rows_say(rows: list[frozenset[str] | None]) -> 
     table = multi_hot(rows, NAMES)
     back = [None if row[2] else frozenset(np.array(NAMES)[row == 1].tolist()) for row in table]
     assert back == rows
+
+
+def test_contents_loss_is_cross_entropy_of_known_rows() -> None:
+    named, labels = torch.zeros(2, 3), torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
+    loss = contents_loss(named, labels, known=torch.tensor([1.0, 0.0]))
+    assert loss.item() == pytest.approx(3 * math.log(2) / 2)
+
+
+def test_discriminator_learns_to_name_contents(tmp_path: Path) -> None:
+    scans = labelled_scans(tmp_path / "scans.h5")
+    settings = TrainConfig(
+        network=TINY, kimg=1.2, labels="threats", contents_weight=1.0, augment="none",
+        path_length_weight=0, snapshot_kimg=1, learning_rate=0.01,
+    )  # fmt: skip
+    trainer.train(scans, tmp_path / "run", settings)
+    key = trainer._run_key(scans, settings, 0)
+    state = training.load_state(tmp_path / "run" / trainer.RESUME, settings, key)
+    source = ScanStream(scans, 1, mirror=False, label_names=NAMES)
+    real, _ = source.labels(0, 32, drop=0, paired=True)
+    _, named = state.discriminator.judge(source.batch(0, 32, 16), real)
+    assert real is not None
+    assert named is not None
+    assert ((named > 0) == (real[:, :2] > 0)).float().mean() > 0.9
+
+
+def test_discriminator_without_naming_layer_starts_one_with(tmp_path: Path) -> None:
+    scans = labelled_scans(tmp_path / "scans.h5")
+    settings = TrainConfig(network=TINY, kimg=0.016, labels="threats", augment="none")
+    first = trainer.train(scans, tmp_path / "first", settings)
+    naming = settings.model_copy(update={"init": str(first), "contents_weight": 1.0})
+    state = training.start(trainer.fitted(scans, naming), 0, 16, 3)
+    saved, _ = load_tensors(
+        tmp_path / "first" / "checkpoint-discriminator.safetensors", "discriminator"
+    )
+    weights = state.discriminator.state_dict()
+    assert {name for name in weights if name not in saved} == {
+        f"{NAMING_LAYER}weight", f"{NAMING_LAYER}bias",
+    }  # fmt: skip
+    assert all(torch.equal(weights[name], saved[name].float()) for name in saved)

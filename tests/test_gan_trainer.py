@@ -149,9 +149,23 @@ def test_more_kimg_extend_a_run(tmp_path: Path, scans: Path) -> None:
 
 def test_initial_generator_of_another_resolution_is_named(tmp_path: Path, scans: Path) -> None:
     checkpoint = trainer.train(scans, tmp_path / "run", config(kimg=0.008))
+    smaller = scan_file(tmp_path / "smaller.h5", size_px=8, count=6)
+    with pytest.raises(CheckpointError, match=r"draws 16 x 16 px .* scans have 8 x 8 px"):
+        trainer.train(smaller, tmp_path / "other", config(init=str(checkpoint)))
+
+
+@pytest.mark.parametrize(("growth", "stages"), [("8:9,16:0.008", ["16"]), ("", ["16"])])
+def test_initial_generator_grows_to_larger_scans(
+    tmp_path: Path, scans: Path, growth: str, stages: list[str]
+) -> None:
+    checkpoint = trainer.train(scans, tmp_path / "run", config(kimg=0.008))
     larger = scan_file(tmp_path / "larger.h5", size_px=32, count=6)
-    with pytest.raises(CheckpointError, match=r"draws 16 px .* scans have 32 px"):
-        trainer.train(larger, tmp_path / "other", config(init=str(checkpoint)))
+    grown = trainer.train(
+        larger, tmp_path / "grown", config(kimg=0.024, init=str(checkpoint), growth=growth)
+    )
+    assert load_generator(str(grown)).resolution == 32
+    left = sorted((tmp_path / "grown").glob("checkpoint-??.safetensors"))
+    assert [path.stem.removeprefix("checkpoint-") for path in left] == stages
 
 
 def test_scans_of_odd_size_are_refused(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class NetworkConfig(Settings):
     """Upper limit of channels at any resolution."""
     discriminator_base: int | None = Field(None, ge=64, le=2**21)
     """As `channel_base`, for the discriminator alone; none means the same. Half makes it cheap."""
+    names_contents: bool = False
+    """Whether the discriminator also names what a scan holds (auxiliary classifier)."""
 
     @pydantic.field_validator("resolution")
     @classmethod
@@ -69,6 +71,11 @@ class NetworkConfig(Settings):
     def contents(self) -> tuple[str, ...]:
         """The labels that say what a scan holds."""
         return tuple(name for name in self.label_names if name != UNKNOWN)
+
+    @property
+    def content_columns(self) -> list[int]:
+        """Columns of a multi-hot that say what the scan holds."""
+        return [self.label_names.index(name) for name in self.contents]
 
     def size_px(self, resolution: int) -> tuple[int, int]:
         """Return height and width in pixels at a resolution."""

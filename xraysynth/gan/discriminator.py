@@ -4,6 +4,7 @@ References
 ----------
 .. [1] T. Karras et al., CVPR 2020, figure 7 (residual), and ICLR 2018, section 3 (minibatch).
 .. [2] T. Miyato and M. Koyama, ICLR 2018, equation 4 (projection on the label).
+.. [3] A. Odena, C. Olah, J. Shlens, ICML 2017 (auxiliary classifier).
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from xraysynth.gan.distributed import MINIBATCH_GROUP
 from xraysynth.gan.layers import EPSILON, Convolution, Dense
 from xraysynth.gan.mapping import LabelMap
 from xraysynth.gan.resample import at_least_float32
+
+NAMING_LAYER = "b4.contents."
+"""Where the weights are named that tell contents apart."""
 
 
 class DiscriminatorBlock(nn.Module):
@@ -53,12 +57,17 @@ class Epilogue(nn.Module):
         self.conv = Convolution(channels + 1, channels, 3)
         self.fc = Dense(channels * height * width, channels, active=True)
         self.out = Dense(channels, channels if config.label_names else 1)
+        if config.names_contents:
+            self.contents = Dense(channels, len(config.contents))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(n, channels, base height, base width) -> (n, 1), or (n, channels) to project."""
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what the score is made from, and logits of the contents if they are named.
+
+        (n, channels, base height, base width) -> (n, 1), or (n, channels) to project; (n, contents)
+        """
         features = self.conv(append_minibatch_deviation(at_least_float32(features)))
-        score: Tensor = self.out(self.fc(features.flatten(1)))
-        return score
+        features = self.fc(features.flatten(1))
+        return self.out(features), self.contents(features) if hasattr(self, "contents") else None
 
 
 class Discriminator(nn.Module):
@@ -81,14 +90,21 @@ class Discriminator(nn.Module):
 
         (n, image_channels, height, width), (n, labels) -> (n, 1)
         """
+        return self.judge(images, labels)[0]
+
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Score scans, and name their contents if the network does that.
+
+        (n, image_channels, height, width), (n, labels) -> (n, 1), logits (n, contents) or None
+        """
         features = images.contiguous(memory_format=torch.channels_last)
         for resolution in self.halvings:
             features = self.get_submodule(f"b{resolution}")(features)
-        score: Tensor = self.b4(features)
-        if not self.config.label_names:
-            return score
-        direction = self.mapping(labels, score)
-        return (score * direction).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
+        score, named = self.b4(features)
+        if self.config.label_names:
+            direction = self.mapping(labels, score)
+            score = (score * direction).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
+        return score, named
 
 
 def append_minibatch_deviation(features: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ References
 .. [2] A. Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019.
 .. [3] L. Mescheder et al., "Which Training Methods for GANs do actually Converge?",
        ICML 2018 (R1, R2).
-.. [4] T. Karras et al., CVPR 2020, section 3.2 (path length).
+.. [4] A. Odena, C. Olah, J. Shlens, "Conditional Image Synthesis with Auxiliary Classifier
+       GANs", ICML 2017.
+.. [5] T. Karras et al., CVPR 2020, section 3.2 (path length).
 """
 
 from __future__ import annotations
@@ -39,6 +41,15 @@ def discriminator_loss(name: LossName, fake_score: Tensor, real_score: Tensor) -
     if name == "relativistic":
         return F.softplus(fake_score - real_score).mean()
     return F.softplus(fake_score).mean() + F.softplus(-real_score).mean()
+
+
+def contents_loss(named: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """Return how far the named contents are from the labels, where those are known (AC-GAN).
+
+    logits (n, contents), multi-hot (n, contents), (n,) 1 where known -> ()
+    """
+    loss = F.binary_cross_entropy_with_logits(named, labels, reduction="none").sum(dim=1)
+    return (loss * known).mean()
 
 
 def gradient_penalty(images: Tensor, score: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
 from xraysynth.gan.config import NetworkConfig
-from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
@@ -63,6 +63,8 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
         torch.manual_seed(stream_seed(seed, "weights"))
         if config.init:
             generator = _initial(config, resolution, image_channels)
+            judge = {"names_contents": config.network.names_contents}
+            generator.config = generator.config.model_copy(update=judge)
         else:
             sizes = {"resolution": resolution, "image_channels": image_channels}
             generator = Generator(config.network.model_copy(update=sizes))
@@ -167,26 +169,32 @@ def torch_device(name: str) -> torch.device:
 def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Generator:
     """Return a trainable copy of the generator that `init` names, checked against the scans."""
     generator = load_generator(config.init).train().requires_grad_(True)
-    if (generator.resolution, generator.image_channels) != (resolution, image_channels):
+    has = (*generator.config.size_px(generator.resolution), generator.image_channels)
+    wants = (*config.network.size_px(resolution), image_channels)
+    if has != wants:
         raise CheckpointError(
-            f"{config.init} draws {generator.resolution} px with {generator.image_channels} "
-            f"channels; the scans have {resolution} px with {image_channels}. "
-            f"Prepare scans of {generator.resolution} px, or "
-            "leave `init` empty to train from random weights."
+            f"{config.init} draws {has[0]} x {has[1]} px with {has[2]} channels; the scans have "
+            f"{wants[0]} x {wants[1]} px with {wants[2]}. Prepare scans of {has[0]} x {has[1]} px "
+            "or of doublings of that, or leave `init` empty to train from random weights."
         )
     return generator
 
 
 def _load_partner(config: TrainConfig, discriminator: Discriminator) -> None:
-    """Load the discriminator that was trained with the initial generator, if it lies beside it."""
+    """Load the discriminator that was trained with the initial generator, if it lies beside it.
+
+    All of it fits or none; only its layer that names contents may be there on one side alone.
+    """
     path = discriminator_path(config.init)
     if path is None:
         return
     tensors, _ = load_tensors(path, "discriminator")
-    if {name: tensor.shape for name, tensor in tensors.items()} == {
-        name: tensor.shape for name, tensor in discriminator.state_dict().items()
-    }:
-        discriminator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    target = discriminator.state_dict()
+    known = {name: tensor.float() for name, tensor in tensors.items() if name in target}
+    differ = set(tensors) ^ set(target) | {n for n in known if known[n].shape != target[n].shape}
+    if all(name.startswith(NAMING_LAYER) for name in differ):
+        fitting = {name: tensor for name, tensor in known.items() if name not in differ}
+        discriminator.load_state_dict(target | fitting)
 
 
 def _assemble(

@@ -10,10 +10,17 @@ from torch import Tensor, nn
 
 from xraysynth.errors import StageError
 from xraysynth.gan.augment import apply_augmentation, draw_augmentation
+from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.distributed import ALONE, JoinedRng, Share, average, average_gradients, share_of
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
+from xraysynth.gan.losses import (
+    contents_loss,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    path_lengths,
+)
 from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.state import TrainState
 from xraysynth.gan.train_config import TrainConfig
@@ -121,8 +128,12 @@ def discriminator_step(
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
     seen = torch.cat([real_seen, fake_seen])
-    real_score, fake_score = judged(state, seen, batch.all_labels, config).chunk(2)
+    score, named = judged(state, seen, batch.all_labels, config)
+    real_score, fake_score = score.chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
+    # What generated scans hold is not learned from: they may not show what was asked for.
+    real_named = None if named is None else named.chunk(2)[0]
+    loss = loss + misnamed(state, real_named, batch.real_labels, config)
     joined_loss = descend(state.discriminator_optimiser, state.discriminator, loss)
     real_score = real_score.detach()
     # Relativistic scores have no zero: how sure the discriminator is shows in the pairs.
@@ -161,8 +172,9 @@ def generator_step(
     """Teach the generator with the images that the discriminator has just seen."""
     state.discriminator.requires_grad_(False)
     fake_seen = augmented(state, batch, fake, config)
-    fake_score = judged(state, fake_seen, batch.drawn_labels, config)
+    fake_score, named = judged(state, fake_seen, batch.drawn_labels, config)
     loss = generator_loss(config.loss, fake_score, real_score)
+    loss = loss + misnamed(state, named, batch.drawn_labels, config)
     joined_loss = descend(state.generator_optimiser, state.generator, loss)
     state.discriminator.requires_grad_(True)
     stats = {"loss_generator": joined_loss}
@@ -195,11 +207,26 @@ def _noise_like(images: Tensor, batch: Batch) -> Tensor:
     return torch.randn(images.shape, generator=batch.noise_rng, device=images.device)
 
 
-def judged(state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig) -> Tensor:
-    """Return scores, computed in the precision of the settings."""
+def judged(
+    state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig
+) -> tuple[Tensor, Tensor | None]:
+    """Return scores, and named contents if any, computed in the precision of the settings."""
     dtype = compute_dtype(config.precision, state.device)
-    score: Tensor = state.discriminator(images.to(dtype), labels)
-    return score
+    return state.discriminator.judge(images.to(dtype), labels)
+
+
+def misnamed(
+    state: TrainState, named: Tensor | None, labels: Tensor | None, config: TrainConfig
+) -> Tensor:
+    """Return the weighted loss of named contents; 0 where none are named."""
+    if named is None or labels is None or not config.contents_weight:
+        return torch.zeros((), device=state.device)
+    network = state.discriminator.config
+    known = torch.ones(len(labels), device=labels.device)
+    if UNKNOWN in network.label_names:
+        known = 1.0 - labels[:, network.label_names.index(UNKNOWN)]
+    wanted = labels[:, network.content_columns]
+    return config.contents_weight * contents_loss(named, wanted, known)
 
 
 def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:

@@ -40,9 +40,12 @@ class TrainConfig(Settings):
     list of labels; none for a generator that cannot be asked."""
     label_drop: float = Field(0.1, ge=0, lt=1)
     """Share of samples whose labels are withheld, so that scans can be drawn without asking."""
+    contents_weight: float = Field(0.0, ge=0)
+    """Weight of naming the contents, which the discriminator then learns from the labels and the
+    generator is held to; 0 leaves that to the score alone."""
     growth: tuple[GrowthStep, ...] = ()
     """Lower resolutions to train first, as "16:48,32:104" or a list; empty for the published
-    schedule."""
+    schedule. With `init` those below its resolution are left out."""
     batch: int = Field(16, ge=2, le=1024)
     """Images a step."""
     loss: LossName = "non_saturating"

@@ -141,11 +141,12 @@ def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
         if config.labels != "threats":
             check_request(known, names, False, config.init)
         names = known.label_names
+        steps = tuple(step for step in config.growth if step.resolution >= known.resolution)
+        config = config.model_copy(update={"growth": steps})
     elif names:
         names += (UNKNOWN,) if config.label_drop or None in rows else ()
-    return config.model_copy(
-        update={"network": config.network.model_copy(update={"label_names": names})}
-    )
+    sizes = {"label_names": names, "names_contents": bool(names and config.contents_weight)}
+    return config.model_copy(update={"network": config.network.model_copy(update=sizes)})
 
 
 _FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}
@@ -176,15 +177,16 @@ def _resume_or_start(
         "pixel_bits": 8 * stream.dtype.itemsize,
     }
     config = config.model_copy(update={"network": config.network.model_copy(update=facts)})
-    grows = config.growth and not config.init
-    resolution = config.growth[0].resolution if grows else stream.resolution
+    resolution = config.growth[0].resolution if config.growth else stream.resolution
+    if config.init:
+        resolution = min(generator_config(config.init).resolution, stream.resolution)
     return start(config, seed, resolution, stream.shape[3])
 
 
 def _check_growth(config: TrainConfig, full: int) -> None:
     """Raise if the schedule grows beyond the scans."""
     for step in config.growth:
-        if step.resolution >= full and not config.init:
+        if step.resolution >= full:
             raise InputError(
                 f"growth names {step.resolution}; want resolutions below the {full} of the scans."
             )
@@ -192,8 +194,6 @@ def _check_growth(config: TrainConfig, full: int) -> None:
 
 def _resolution_due(state: TrainState, config: TrainConfig, full: int) -> int:
     """Return the resolution that the growth schedule names for the images seen."""
-    if config.init:
-        return state.resolution
     begins = 0.0
     for step in config.growth:
         begins += step.kimg * 1000.0
