@@ -6,23 +6,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from xraysynth import scanfile
 from xraysynth.baggage.config import SimulationConfig
-from xraysynth.baggage.simulate import simulate
+from xraysynth.baggage.simulate import simulate, simulate_batch
 from xraysynth.cli import main
 from xraysynth.errors import InputError
+from xraysynth.evaluate import contents_classifier, gan_material, kept, requested
 from xraysynth.evaluate import gan as evaluation
-from xraysynth.evaluate import requested
-from xraysynth.evaluate.contents_classifier import (
+from xraysynth.evaluate.contents_batches import (
     ContentsClassifierConfig,
+    labelled_batches,
     labelled_rows,
-    own_figures,
-    train_contents_classifier,
 )
+from xraysynth.evaluate.contents_classifier import own_figures, train_contents_classifier
+from xraysynth.evaluate.feature_network import Features
 from xraysynth.evaluate.gan import GanEvaluation, GanSource, evaluate_gan
 from xraysynth.evaluate.gan_material import simulation_settings
 from xraysynth.evaluate.memorisation import Nearest, copy_figures, nearest
@@ -173,11 +176,128 @@ def test_what_is_asked_for_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     report = evaluate_gan(GanSource(gan=path), config, 0, tmp_path / "gan.json")["requested"]
     assert asked == [[1.0, 0.0], [0.0, 1.0]]
-    assert report["contents"] == {
-        name: {"recognised": 1.0, "false_alarms": 0.0} for name in ("gun", "knife")
-    }
+    held_out = report["classifier"]["held_out"]
+    for name in ("gun", "knife"):
+        found = report["contents"][name]
+        assert (found["recognised"], found["false_alarms"]) == (1.0, 0.0)
+        assert found["ceiling"] == held_out[name]["recognised"]
+        assert found["false_alarms_of_real"] == held_out[name]["false_alarms"]
+        assert found["of_ceiling"] == (round(1 / found["ceiling"], 4) if found["ceiling"] else None)
     assert report["classifier"]["training_scans"] == 40
-    assert 0 <= report["classifier"]["held_out"]["gun"]["auc"] <= 1
+    assert 0 <= held_out["gun"]["auc"] <= 1
+
+
+@pytest.mark.parametrize("place_px", [4, 5])
+def test_places_turn_with_their_scans(tmp_path: Path, place_px: int) -> None:
+    """Scans that show nothing but their guns: what is bright is where the mask says."""
+    known = _labelled(tmp_path, 40, 3)
+    with h5py.File(known, "r+") as file:
+        bit = 1 << scanfile.class_names(file).index("gun")
+        guns = (file["overlaps"][:] & bit) > 0
+        file["images"][:] = 255 * np.repeat(guns[..., None], 3, axis=3).astype(np.uint8)
+    names = ("gun", "knife")
+    config = ContentsClassifierConfig(steps=6, batch=16, noise=0, blur_probability=0)
+    rows = labelled_rows(known, names)
+    for scans, present, places in labelled_batches(rows, names, config, place_px, 0):
+        if place_px == 5:  # 32 px are no multiple: only sizes are of use.
+            assert places is not None and places.shape == (16, 2, 7, 7)
+            continue
+        bright = torch.nn.functional.max_pool2d(scans[:, 0], place_px) > 0
+        assert places is not None and places.amax() == 1
+        assert torch.equal(bright, places[:, 0] > 0)
+        assert torch.equal(places[:, 0].amax((1, 2)) > 0, present[:, 0] > 0)
+
+
+def test_scans_without_masks_teach_by_their_labels(tmp_path: Path) -> None:
+    known = _labelled(tmp_path, 40, 4)
+    with h5py.File(known, "r+") as file:
+        del file["overlaps"]
+    names = ("gun", "knife")
+    config = ContentsClassifierConfig(steps=1, batch=8)
+    (batch,) = labelled_batches(labelled_rows(known, names), names, config, 4, 0)
+    assert batch[2] is None
+
+
+# Work kept between runs
+
+
+def test_second_run_looks_up_what_the_first_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "g.safetensors"
+    generator = small_generator(label_names=("gun", "knife"))
+    save_generator(path, generator, {"simulate": SIMULATION})
+    classifier = ContentsClassifierConfig(scans=40, steps=2, batch=8, width=4)
+    changes = {"requested": 4, "count": 20, "classifier": classifier}
+    config = SMALL.model_copy(update={**changes, "cache": tmp_path / "cache"})
+    first = evaluate_gan(GanSource(gan=path), config, 0, tmp_path / "first.json")
+    unkept = evaluate_gan(
+        GanSource(gan=path), SMALL.model_copy(update=changes), 0, tmp_path / "unkept.json"
+    )
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+
+    def refused(*_: object) -> Path:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(gan_material, "simulate", refused)
+    monkeypatch.setattr(contents_classifier, "train_contents_classifier", refused)
+    again = evaluate_gan(GanSource(gan=path), config, 0, tmp_path / "again.json")
+    assert first == unkept == again
+
+
+def test_features_are_kept_by_what_the_pictures_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def network(pictures: np.ndarray, *_: object) -> Features:
+        seen.append(len(pictures))
+        wide = pictures.reshape(len(pictures), -1).astype(np.float32)
+        return Features(pooled=wide, middle=wide[:, :3])
+
+    monkeypatch.setattr(kept, "features_of", network)
+    store, silent_network = kept.Kept(tmp_path), torch.nn.Identity()
+    pictures = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
+    results = [
+        kept.kept_features(given, silent_network, store)
+        for given in (pictures, pictures.copy(), pictures[:1], pictures)
+    ]
+    assert seen == [2, 1]
+    np.testing.assert_array_equal(results[1].pooled, results[0].pooled)
+    for file in tmp_path.iterdir():  # A damaged file is made again.
+        file.write_bytes(file.read_bytes()[:50])
+    np.testing.assert_array_equal(
+        kept.kept_features(pictures, silent_network, store).middle, results[0].middle
+    )
+    assert seen == [2, 1, 2]
+
+
+def test_changed_scanner_and_damaged_file_are_simulated_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SimulationConfig.model_validate(SIMULATION)
+    run = gan_material.Simulation(settings, 3, 0, 1, "scans")
+    store = kept.Kept(tmp_path / "cache")
+
+    def made() -> Path:
+        return gan_material.simulated(run, store, tmp_path)
+
+    first = made()
+    whole = first.read_bytes()
+    first.write_bytes(whole[:100])
+    assert made() == first and first.read_bytes() == whole
+    other = simulate_batch(settings, 1, range(2))
+    monkeypatch.setattr(gan_material, "simulate_batch", lambda *_: other)
+    assert made() != first
+
+
+def test_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = kept.Kept(tmp_path / "file" / "cache")
+    run = gan_material.Simulation(SimulationConfig.model_validate(SIMULATION), 2, 0, 1, "scans")
+    assert gan_material.simulated(run, store, tmp_path).parent == tmp_path
+    kept.keep_tensors(store.path("x.safetensors", 0), "x", {"a": torch.zeros(1)})
+    assert kept.kept_tensors(store.path("x.safetensors", 0), "x") is None
 
 
 def test_scans_without_one_of_the_threats_teach_nothing(tmp_path: Path) -> None:
@@ -196,6 +316,9 @@ def test_generator_without_settings_asks_for_scans(tmp_path: Path) -> None:
     save_generator(tmp_path / "g.safetensors", small_generator())
     with pytest.raises(InputError, match=r"--scans REAL\.h5"):
         simulation_settings(tmp_path / "g.safetensors")
+    settings = SimulationConfig.model_validate(SIMULATION)
+    training = simulate(settings, 2, 0, tmp_path / "s.h5")
+    assert simulation_settings(tmp_path / "g.safetensors", training) == settings
 
 
 def test_scans_of_another_size_are_named(
@@ -212,7 +335,9 @@ def test_scans_of_another_size_are_named(
 def test_command_prints_the_figures(
     gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    cache = str(tmp_path / "cache")
     arguments = ["evaluate", "gan", "--gan", str(gan), "--count", "12", "--no-network"]
+    arguments += ["--cache", cache]
     assert main([*arguments, "--set", "splits=1", "--out", str(tmp_path / "gan.json")]) == 0
     printed = capsys.readouterr().out
     assert (

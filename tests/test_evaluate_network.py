@@ -13,7 +13,12 @@ from skimage import data
 from torch import nn
 
 from xraysynth.errors import CheckpointError, InputError
-from xraysynth.evaluate.feature_network import features_of, load_feature_network, preprocess
+from xraysynth.evaluate.feature_network import (
+    _fold_normalisations,
+    features_of,
+    load_feature_network,
+    preprocess,
+)
 
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, CUP = 281, 282, 285, 967, 968
 
@@ -56,6 +61,19 @@ def test_each_picture_is_judged_alone(network: nn.Module) -> None:
     assert both.middle.shape == (2, 112)
     assert both.pooled[1] == pytest.approx(second.pooled[0], abs=1e-4)
     assert np.abs(both.pooled[0] - both.pooled[1]).max() > 0.1
+
+
+def test_folded_normalisations_change_nothing() -> None:
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Conv2d(5, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU6())
+    plain = nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), inner)
+    plain(torch.randn(8, 3, 9, 9) * 3 + 1)  # Moves the running statistics off 0 and 1.
+    plain.eval().requires_grad_(False)
+    scans = torch.randn(2, 3, 9, 9)
+    wanted = plain(scans)
+    _fold_normalisations(plain)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in plain.modules())
+    torch.testing.assert_close(plain(scans), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_loading_leaves_torch_chance_alone(network: nn.Module) -> None:

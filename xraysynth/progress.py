@@ -10,3 +10,18 @@ Progress = Callable[[int, int, str], None]
 
 def silent(done: int, total: int, note: str = "") -> None:
     """Report nothing: the default wherever a `Progress` is taken."""
+
+
+def noted(progress: Progress, what: str) -> Progress:
+    """Return a progress that says of what: for work of several parts.
+
+    Examples
+    --------
+    >>> noted(lambda *told: print(told), "held-out scans")(3, 9, "features")
+    (3, 9, 'held-out scans: features')
+    """
+
+    def told(done: int, total: int, note: str = "") -> None:
+        progress(done, total, f"{what}: {note}" if note else what)
+
+    return told

@@ -185,17 +185,25 @@ def _add_gan(kinds: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--count", type=positive, default=500, metavar="N", help="generated scans (500)"
     )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="where simulated scans, features and the classifier are kept for the next run "
+        "(XRAYSYNTH_CACHE, else the user's caches)",
+    )
     _add_measured(parser)
 
 
 def gan(arguments: argparse.Namespace) -> int:
     """Measure a generator."""
     from xraysynth.evaluate.gan import GanEvaluation, GanSource, evaluate_gan
+    from xraysynth.evaluate.kept import default_folder
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
     given = {"count": arguments.count, "workers": arguments.workers}
-    given |= {"network": not arguments.no_network}
+    given |= {"network": not arguments.no_network, "cache": arguments.cache or default_folder()}
     config = settings_from_mapping(GanEvaluation, with_overrides(given, arguments.set))
     source = GanSource(gan=arguments.gan, scans=arguments.scans, training=arguments.training)
     with watched("evaluate") as progress:
@@ -217,14 +225,14 @@ def requested_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
     asked = report.get("requested")
     if asked is None:
         return []
-    held_out = asked["classifier"]["held_out"]
     return [
         {
             "asked for": name,
             "recognised": _figure(entry["recognised"]),
+            "ceiling": _figure(entry["ceiling"]),
+            "of ceiling": _figure(entry["of_ceiling"]),
             "false alarms": _figure(entry["false_alarms"]),
-            "on held-out scans": _figure(held_out[name]["recognised"]),
-            "false alarms there": _figure(held_out[name]["false_alarms"]),
+            "of real scans": _figure(entry["false_alarms_of_real"]),
         }
         for name, entry in asked["contents"].items()
     ]

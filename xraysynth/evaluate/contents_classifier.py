@@ -2,112 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from xraysynth.errors import InputError
+from xraysynth.evaluate import contents_batches
 from xraysynth.evaluate.classifier import area_under_curve
-from xraysynth.gan.contents import multi_hot, read_labels
+from xraysynth.evaluate.contents_batches import (
+    ContentsClassifierConfig,
+    LabelledRows,
+    labelled_batches,
+)
+from xraysynth.evaluate.kept import Kept, keep_tensors, kept_tensors
+from xraysynth.files import sha256_file
+from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.values import default_map, to_values
 from xraysynth.progress import Progress, silent
-from xraysynth.randomness import stream, stream_seed
+from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import open_scans
-from xraysynth.settings import Settings
 
 BATCH = 64
 """Scans judged at a time."""
-LEAST_SCANS = 32
-"""Fewest scans that a classifier learns from."""
-
-
-class ContentsClassifierConfig(Settings):
-    """How the classifier is trained."""
-
-    scans: int = Field(6000, ge=LEAST_SCANS)
-    """Scans that are simulated for it, where the generator's file says how."""
-    steps: int = Field(1500, ge=1)
-    """Optimiser steps."""
-    batch: int = Field(32, ge=2)
-    """Scans a step."""
-    width: int = Field(24, ge=2)
-    """Channels at full size; doubled at each halving, at most fourfold."""
-    learning_rate: float = Field(3e-3, gt=0)
-    """Peak of AdamW's one-cycle schedule."""
-    noise: float = Field(0.05, ge=0)
-    """Standard deviation of added noise, of a range of 2, drawn up to this a scan."""
-    blur_probability: float = Field(0.5, ge=0, le=1)
-    """Chance that a batch is smoothed, as generators smooth."""
+RARE = -3.0
+"""Log odds, to begin with, that a place holds a threat."""
+POSITIVE_WEIGHT = 4.0
+"""Weight of places that hold a threat: most hold none."""
 
 
 class ContentsClassifier(nn.Module):
     """Scans in [-1, 1] to one score for each of the names; any number may be present."""
 
-    def __init__(self, n_channels: int, names: Sequence[str], width: int, halvings: int) -> None:
+    def __init__(self, n_channels: int, names: Sequence[str], width: int, side_px: int) -> None:
         super().__init__()
         self.names = tuple(names)
-        widths = [width * min(2**level, 4) for level in range(halvings + 1)]
         stages: list[nn.Module] = []
-        for n_in, n_out in zip([n_channels, *widths], widths, strict=False):
-            for first, second in ((n_in, n_out), (n_out, n_out)):
-                stages += [
-                    nn.Conv2d(first, second, 3, padding=1, bias=False),
-                    nn.BatchNorm2d(second),
-                    nn.ReLU(),
-                ]
-            stages.append(nn.MaxPool2d(2))
-        self.stages = nn.Sequential(*stages[:-1])
-        self.head = nn.Linear(2 * widths[-1], len(self.names))
+        n_in = n_channels
+        self.place_px = 1
+        while side_px > 8 or not stages:
+            side_px //= 2
+            self.place_px *= 2
+            n_out = max(min(width * 32 // max(side_px, 1), 4 * width), width // 2)
+            stages += _stage(n_in, n_out, size=3 if stages else 5, stride=2)
+            if side_px <= 32:
+                stages += _stage(n_out, n_out, size=3, stride=1)
+            n_in = n_out
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Linear(2 * n_in, len(self.names))
+        self.places = nn.Conv2d(n_in, len(self.names), 1)
+        nn.init.constant_(self.places.get_parameter("bias"), RARE)
 
     def forward(self, scans: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, names), log odds."""
-        maps = self.stages(scans)
+        return self.judge(scans)[0]
+
+    def judge(self, scans: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log odds that a scan holds each name, and that each of its places does.
+
+        (n, channels, h, w) -> (n, names), (n, names, places down, places across)
+        """
+        maps = self.stages(scans).float()
         # A threat may be small: the strongest place counts as well as the mean of all.
         scores: Tensor = self.head(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
-        return scores
+        return scores, self.places(maps)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelledRows:
-    """Rows of a scan file whose contents are known."""
-
-    scans: Path
-    rows: np.ndarray
-    present: np.ndarray
-    """(rows, names) 0 or 1."""
-
-
-def labelled_rows(scans: Path, names: Sequence[str]) -> LabelledRows:
-    """Return the rows of a file that say what they hold.
-
-    Raises
-    ------
-    InputError
-        If there are too few, or a name is in none or in all of them.
-    """
-    labels = read_labels(scans)
-    rows = np.array([row for row, label in enumerate(labels) if label is not None], np.int64)
-    present = multi_hot([labels[row] for row in rows], names)
-    if len(rows) < LEAST_SCANS:
-        raise InputError(
-            f"{scans} has {len(rows)} scans that say what they hold; a classifier wants at least "
-            f"{LEAST_SCANS}. Give more, or set requested=0."
-        )
-    for name, share in zip(names, present.mean(0), strict=True):
-        if not 0 < share < 1:
-            raise InputError(
-                f"{name} is in {'all' if share else 'none'} of the scans of {scans}; a classifier "
-                "wants scans with and without it. Give others, or set requested=0."
-            )
-    return LabelledRows(scans=scans, rows=rows, present=present)
+def _stage(n_in: int, n_out: int, *, size: int, stride: int) -> list[nn.Module]:
+    """Return a convolution, normalised and rectified."""
+    convolution = nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True)]
 
 
 def train_contents_classifier(
@@ -119,48 +87,68 @@ def train_contents_classifier(
 ) -> ContentsClassifier:
     """Train a classifier on some rows.
 
-    Deterministic for a seed and a number of threads; the global generator is not touched.
+    Deterministic for a seed, a processor and a number of threads; the global generator is not
+    touched.
     """
-    with open_scans(given.scans) as file:
-        height, width, channels = file["images"].shape[1:]
-        halvings = max(int(np.log2(min(height, width) / 8)), 1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, "contents classifier"))
-            model = ContentsClassifier(channels, names, config.width, halvings)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, config.learning_rate, total_steps=config.steps + 1
-        )
-        for step, (scans, present) in enumerate(_batches(file, given, config, seed)):
-            loss = F.binary_cross_entropy_with_logits(model(scans), present)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            progress(step + 1, config.steps, f"classifier, loss {float(loss.detach()):.3f}")
+    model = _untrained(given.scans, names, config, seed)
+    dtype = compute_dtype("auto", torch.device("cpu"))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=config.steps + 1
+    )
+    for step, (scans, present, places) in enumerate(
+        labelled_batches(given, names, config, model.place_px, seed)
+    ):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            scores, found = model.judge(scans)
+        loss = F.binary_cross_entropy_with_logits(scores, present)
+        if places is not None:
+            loss = loss + config.places_weight * F.binary_cross_entropy_with_logits(
+                found, places, pos_weight=torch.tensor(POSITIVE_WEIGHT)
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        progress(step + 1, config.steps, f"classifier, loss {float(loss.detach()):.3f}")
     return model.eval()
 
 
-def _batches(
-    file: h5py.File, given: LabelledRows, config: ContentsClassifierConfig, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield augmented batches: mirrored, turned upside down, noisy, at times smoothed."""
-    for step in range(config.steps):
-        rng = stream(seed, "contents batch", step)
-        places = np.sort(rng.permutation(len(given.rows))[: config.batch])
-        scans = _input(file["images"][given.rows[places]])
-        for axis in (2, 3):
-            flips = torch.from_numpy(rng.random(len(scans)) < 0.5)
-            scans[flips] = scans[flips].flip(axis)
-        if rng.random() < config.blur_probability:
-            scans = F.avg_pool2d(F.pad(scans, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        strength = rng.uniform(0, config.noise, (len(scans), 1, 1, 1))
-        noise = rng.standard_normal(tuple(scans.shape), dtype=np.float32) * strength
-        yield (
-            scans + torch.from_numpy(noise.astype(np.float32)),
-            torch.from_numpy(given.present[places].astype(np.float32)),
-        )
+def _untrained(
+    scans: Path, names: Sequence[str], config: ContentsClassifierConfig, seed: int
+) -> ContentsClassifier:
+    """Return a classifier of the scans of a file with random weights."""
+    with open_scans(scans) as file:
+        height, width, channels = file["images"].shape[1:]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, "contents classifier"))
+        model = ContentsClassifier(channels, names, config.width, min(height, width))
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def kept_contents_classifier(  # noqa: PLR0913 (a training, and where it is kept)
+    given: LabelledRows,
+    names: Sequence[str],
+    config: ContentsClassifierConfig,
+    seed: int,
+    kept: Kept,
+    progress: Progress = silent,
+) -> ContentsClassifier:
+    """Return `train_contents_classifier`, looked up where the same was trained before."""
+    path = None
+    if kept.folder is not None:
+        rows = hashlib.sha256(given.rows.tobytes()).hexdigest()
+        code = [sha256_file(Path(str(file))) for file in (__file__, contents_batches.__file__)]
+        machine = [torch.__version__, torch.get_num_threads()]
+        facts = [sha256_file(given.scans), rows, list(names), config.model_dump(), seed]
+        path = kept.path("classifier.safetensors", [*facts, *machine, *code])
+    if (weights := kept_tensors(path, "contents classifier")) is not None:
+        model = _untrained(given.scans, names, config, seed)
+        model.load_state_dict(weights)
+        return model.eval()
+    model = train_contents_classifier(given, names, config, seed, progress)
+    keep_tensors(path, "contents classifier", model.state_dict())
+    return model
 
 
 def _input(images: np.ndarray) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.progress import Progress, silent
@@ -67,9 +68,27 @@ def load_feature_network() -> nn.Module:
             "'xraysynth[metrics]' again."
         ) from error
     network.requires_grad_(False)
+    _fold_normalisations(network.eval())
     # Twice the speed of the default layout on a CPU.
-    ready: nn.Module = network.eval().to(memory_format=torch.channels_last)
+    ready: nn.Module = network.to(memory_format=torch.channels_last)
     return ready
+
+
+def _fold_normalisations(module: nn.Module) -> None:
+    """Let every convolution do the work of the batch normalisation that follows it.
+
+    Equal but for rounding, and a pass over every activation less.
+    """
+    convolution = ""
+    for name, part in list(module.named_children()):
+        if isinstance(part, nn.Conv2d):
+            convolution = name
+        elif isinstance(part, nn.BatchNorm2d):
+            folded = fuse_conv_bn_eval(module.get_submodule(convolution), part)
+            setattr(module, convolution, folded)
+            setattr(module, name, nn.Identity())
+        else:
+            _fold_normalisations(part)
 
 
 def preprocess(images: np.ndarray) -> torch.Tensor:

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from xraysynth.evaluate.comparison import LEAST_SCANS, SPLITS, compare_with_halves, rounded
-from xraysynth.evaluate.contents_classifier import ContentsClassifierConfig
+from xraysynth.evaluate.contents_batches import ContentsClassifierConfig
 from xraysynth.evaluate.feature_network import NAME, features_of, load_feature_network
 from xraysynth.evaluate.frechet import frechet_distance
 from xraysynth.evaluate.gan_material import (
@@ -23,14 +23,16 @@ from xraysynth.evaluate.gan_material import (
     real_pictures,
 )
 from xraysynth.evaluate.gan_pictures import write_nearest, write_samples
+from xraysynth.evaluate.kept import Kept
 from xraysynth.evaluate.memorisation import copy_figures, nearest
 from xraysynth.evaluate.picture_set import PictureSet, describe, simple_features
 from xraysynth.evaluate.precision_recall import precision_recall
 from xraysynth.evaluate.requested import requested_figures
 from xraysynth.files import write_json
+from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.generator import Generator
-from xraysynth.progress import Progress, silent
+from xraysynth.progress import Progress, noted, silent
 from xraysynth.settings import Settings
 
 
@@ -51,6 +53,9 @@ class GanEvaluation(Settings):
     """Judges whether what was asked for is there."""
     workers: int = Field(1, ge=1, le=256)
     """Processes that simulate; no figure depends on it."""
+    cache: Path | None = None
+    """Folder where simulated scans, features of real scans and the classifier are kept between
+    runs; no figure depends on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,19 @@ class GanSource:
     """Scans that it has not learned from; None simulates some, as its file says."""
     training: Path | None = None
     """Scans that it has learned from, to look for copies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Study:
+    """What every part of the evaluation needs."""
+
+    source: GanSource
+    config: GanEvaluation
+    seed: int
+    generator: Generator
+    network: nn.Module | None
+    found: Material
+    progress: Progress
 
 
 def evaluate_gan(
@@ -84,29 +102,40 @@ def evaluate_gan(
     InputError
         If the scans are of another size, too few, or absent.
     """
+    keep_freed_memory()
     generator = load_generator(source.gan)
     asked = config.requested if generator.config.contents else 0
     wanted = Wanted(
         held_out=2 * config.count,
         labelled=config.classifier.scans if asked else 0,
         workers=config.workers,
+        kept=Kept(config.cache),
     )
     files = (source.scans, source.training)
     with material(source.gan, files, wanted, seed, progress) as found:
         network = load_feature_network() if config.network else None
-        judged = _requested(generator, found, asked, config, seed, progress)
-        real = describe(
-            real_pictures(found.held_out, generator, 2 * config.count, seed),
-            network,
+        study = _Study(
+            source=source,
+            config=config,
+            seed=seed,
+            generator=generator,
+            network=network,
+            found=found,
             progress=progress,
         )
-        made = describe(made_pictures(generator, config.count, seed), network, progress=progress)
+        judged = _requested(study, asked)
+        real = _described(study, found.held_out, 2 * config.count, "held-out scans")
+        made = describe(
+            made_pictures(generator, config.count, seed),
+            network,
+            progress=noted(progress, "generated scans"),
+        )
         report = {
-            **_facts(source, generator, config, seed, found),
+            **_facts(study),
             "real_scans": len(real),
             **compare_with_halves(real, made, seed, splits=config.splits, progress=progress),
-            "truncation": _sweep(generator, real, made, config, seed, network),
-            "nearest": _copies(source, generator, real, made, seed, network, out),
+            "truncation": _sweep(study, real, made),
+            "nearest": _copies(study, real, made, out),
             **judged,
         }
     write_samples(out.with_suffix(".samples.png"), made.pictures, real.pictures)
@@ -114,53 +143,49 @@ def evaluate_gan(
     return report
 
 
-def _requested(  # noqa: PLR0913 (what the evaluation hands over)
-    generator: Generator,
-    found: Material,
-    count: int,
-    config: GanEvaluation,
-    seed: int,
-    progress: Progress,
-) -> dict[str, Any]:
+def _described(study: _Study, scans: Path, most: int, note: str) -> PictureSet:
+    """Return scans of a file with all that is measured of each; features are kept."""
+    pictures = real_pictures(scans, study.generator, most, study.seed)
+    kept, told = study.found.kept, noted(study.progress, note)
+    return describe(pictures, study.network, kept=kept, progress=told)
+
+
+def _requested(study: _Study, count: int) -> dict[str, Any]:
     """Return the figures of what was asked for, under their name; nothing where none is asked."""
     if not count:
         return {}
-    figures = requested_figures(generator, found, count, config.classifier, seed, progress)
+    classifier = study.config.classifier
+    figures = requested_figures(
+        study.generator, study.found, count, classifier, study.seed, study.progress
+    )
     return {"requested": figures}
 
 
-def _facts(
-    source: GanSource, generator: Generator, config: GanEvaluation, seed: int, found: Material
-) -> dict[str, Any]:
+def _facts(study: _Study) -> dict[str, Any]:
     """Return what was measured against what."""
     return {
-        "generator": str(source.gan),
-        "generator_hash": generator_hash(generator),
-        **facts_of(generator),
-        "held_out": found.origin,
-        "seed": seed,
-        "settings": config.model_dump(mode="json", exclude={"workers"}),
+        "generator": str(study.source.gan),
+        "generator_hash": generator_hash(study.generator),
+        **facts_of(study.generator),
+        "held_out": study.found.origin,
+        "seed": study.seed,
+        "settings": study.config.model_dump(mode="json", exclude={"workers", "cache"}),
     }
 
 
-def _sweep(  # noqa: PLR0913 (a sweep is over everything that was measured)
-    generator: Generator,
-    real: PictureSet,
-    made: PictureSet,
-    config: GanEvaluation,
-    seed: int,
-    network: nn.Module | None,
-) -> list[dict[str, float]]:
+def _sweep(study: _Study, real: PictureSet, made: PictureSet) -> list[dict[str, float]]:
     """Return distance, precision and recall at each truncation, against the same real scans."""
-    if network is None or real.pooled is None or made.pooled is None:
+    if study.network is None or real.pooled is None or made.pooled is None:
         return []
     rows = []
     n_each = min(len(real) // 2, len(made))
     some_real = real.pooled[:: max(len(real) // n_each, 1)][:n_each]
-    for psi in config.psi:
+    for psi in study.config.psi:
         pooled = made.pooled
         if psi != 1.0:
-            pooled = features_of(made_pictures(generator, n_each, seed, psi), network).pooled
+            pictures = made_pictures(study.generator, n_each, study.seed, psi)
+            told = noted(study.progress, f"scans of truncation {psi}")
+            pooled = features_of(pictures, study.network, told).pooled
         shares = precision_recall(some_real, pooled[:n_each])
         rows.append(
             {
@@ -173,20 +198,11 @@ def _sweep(  # noqa: PLR0913 (a sweep is over everything that was measured)
     return rows
 
 
-def _copies(  # noqa: PLR0913 (what the picture and its figures need)
-    source: GanSource,
-    generator: Generator,
-    real: PictureSet,
-    made: PictureSet,
-    seed: int,
-    network: nn.Module | None,
-    out: Path,
-) -> dict[str, Any]:
+def _copies(study: _Study, real: PictureSet, made: PictureSet, out: Path) -> dict[str, Any]:
     """Write the scans most like generated ones, and return how like they are."""
-    learned = real
-    if source.training is not None:
-        pictures = real_pictures(source.training, generator, 4 * len(made), seed)
-        learned = describe(pictures, network)
+    training, learned = study.source.training, real
+    if training is not None:
+        learned = _described(study, training, 4 * len(made), "training scans")
     found = nearest(_looks(made), _looks(learned))
     fresh = nearest(_looks(real), _looks(learned), same=learned is real)
     order = np.argsort(found.distance)
@@ -198,11 +214,11 @@ def _copies(  # noqa: PLR0913 (what the picture and its figures need)
     return {
         "among": (
             f"{len(learned)} training scans"
-            if source.training is not None
+            if training is not None
             else f"{len(learned)} held-out scans, which say nothing about copies; name the "
             "training scans with --training"
         ),
-        "by": f"features of {NAME}" if network is not None else "colours, tones and spectrum",
+        "by": f"features of {NAME}" if study.network is not None else "colours, tones, spectrum",
         **copy_figures(found, fresh),
     }
 

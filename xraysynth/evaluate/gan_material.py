@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from xraysynth import hdf5
 from xraysynth.baggage.config import SimulationConfig
-from xraysynth.baggage.simulate import simulate
-from xraysynth.errors import InputError
+from xraysynth.baggage.simulate import simulate, simulate_batch
+from xraysynth.errors import InputError, StorageError, XraysynthError
+from xraysynth.evaluate.kept import NOTHING_KEPT, Kept
+from xraysynth.files import whole_file
 from xraysynth.gan.checkpoint import generator_path, load_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.grids import displayable, sample_images
-from xraysynth.progress import Progress, silent
+from xraysynth.progress import Progress, noted, silent
 from xraysynth.randomness import stream, stream_seed
 from xraysynth.scanfile import open_scans
 from xraysynth.settings import settings_from_mapping
@@ -38,6 +43,8 @@ class Material:
     """Further scans whose contents are known, for a classifier; None takes part of `held_out`."""
     origin: str
     """Where `held_out` comes from, for people."""
+    kept: Kept
+    """Where work is kept between runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,7 @@ class Wanted:
     labelled: int
     """0 where no classifier is wanted."""
     workers: int = 1
+    kept: Kept = NOTHING_KEPT
 
 
 @contextmanager
@@ -64,55 +72,126 @@ def material(
     ----------
     gan : a file, or the name of one that ships
     files : held-out scans and training scans, each None if the user has none
-    wanted : how many are simulated
+    wanted : how many are simulated, and where they are kept
     seed : of what is simulated; named streams keep it apart from any training
 
     Raises
     ------
     InputError
-        If no scans are given, and the generator's file does not say how its own were simulated.
+        If no held-out scans are given, and neither the generator's file nor that of its training
+        scans says how those were simulated.
     """
     held_out, training = files
     if held_out is not None:
         yield Material(
-            held_out=held_out, training=training, labelled=training, origin=str(held_out)
+            held_out=held_out,
+            training=training,
+            labelled=training,
+            origin=str(held_out),
+            kept=wanted.kept,
         )
         return
-    settings = simulation_settings(gan)
+    settings = simulation_settings(gan, training)
+    counts = {"held out": wanted.held_out, "labelled": 0 if training else wanted.labelled}
     with tempfile.TemporaryDirectory(prefix="xraysynth-") as folder:
         made = {}
-        for name, count in (("held out", wanted.held_out), ("labelled", wanted.labelled)):
-            if count:
-                path = Path(folder) / f"{name.replace(' ', '-')}.h5"
-                own_seed = stream_seed(seed, f"evaluate gan, {name}")
-                simulate(settings, count, own_seed, path, wanted.workers, progress)
-                made[name] = path
+        for name in [name for name, count in counts.items() if count]:
+            own_seed = stream_seed(seed, f"evaluate gan, {name}")
+            run = Simulation(
+                settings, counts[name], own_seed, wanted.workers, f"simulating {name} scans"
+            )
+            made[name] = simulated(run, wanted.kept, Path(folder), progress)
         yield Material(
             held_out=made["held out"],
             training=training,
-            labelled=made.get("labelled"),
-            origin="simulated with the settings in the generator's file, by another seed",
+            labelled=training or made.get("labelled"),
+            origin="simulated with the settings of the training scans, by another seed",
+            kept=wanted.kept,
         )
 
 
-def simulation_settings(gan: str | Path) -> SimulationConfig:
-    """Return how the scans that a generator learned from were simulated, out of its file.
+@dataclass(frozen=True)
+class Simulation:
+    """One file of scans to be simulated."""
+
+    settings: SimulationConfig
+    count: int
+    seed: int
+    workers: int
+    note: str
+
+
+def simulated(run: Simulation, kept: Kept, folder: Path, progress: Progress = silent) -> Path:
+    """Return a file of simulated scans: one that was kept, or a new one, in `folder` if not kept.
+
+    The first scans are part of a kept file's name, so that a scanner that was changed makes all
+    of them anew.
+    """
+    first = simulate_batch(run.settings, run.seed, range(2))
+    digest = hashlib.sha256(first.images.tobytes()).hexdigest()
+    facts = [run.settings.model_dump(mode="json"), run.count, run.seed, digest]
+    path = kept.path("scans.h5", facts)
+    if path is not None and _is_whole(path):
+        return path
+
+    # Made elsewhere and moved: two runs at once do not meet.
+    made = simulate(
+        run.settings,
+        run.count,
+        run.seed,
+        folder / f"{digest}.h5",
+        run.workers,
+        noted(progress, run.note),
+    )
+    if path is None:
+        return made
+    try:
+        with whole_file(path) as partial:
+            shutil.copyfile(made, partial)
+    except StorageError:
+        return made  # Keeping it is a convenience.
+    made.unlink()
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a kept file is there and can be read."""
+    try:
+        with open_scans(path):
+            return True
+    except XraysynthError:
+        return False
+
+
+def simulation_settings(gan: str | Path, training: Path | None = None) -> SimulationConfig:
+    """Return how the scans that a generator learned from were simulated.
+
+    Out of the generator's file, else out of that of the training scans.
 
     Raises
     ------
     InputError
-        If its file does not say so.
+        If neither says so.
     """
     path = generator_path(gan)
     _, metadata = load_tensors(path, "generator")
     facts = metadata.get("facts")
     held = metadata.get("simulate") or (facts.get("simulate") if isinstance(facts, dict) else None)
+    where = f"{path}: simulate"
+    if not isinstance(held, Mapping) and training is not None:
+        held, where = _settings_of_scans(training), f"{training}: settings"
     if not isinstance(held, Mapping):
         raise InputError(
             f"{gan} does not say how its scans were simulated (no `simulate` in its metadata); "
             "pass scans that it has not learned from: --scans REAL.h5."
         )
-    return settings_from_mapping(SimulationConfig, held, f"{path}: simulate")
+    return settings_from_mapping(SimulationConfig, held, where)
+
+
+def _settings_of_scans(scans: Path) -> Any:
+    """Return the settings that a file was simulated with; None if it was not simulated."""
+    with open_scans(scans) as file:
+        return hdf5.read_json_attribute(file, "settings") if "settings" in file.attrs else None
 
 
 def real_pictures(scans: Path, generator: Generator, most: int, seed: int) -> np.ndarray:

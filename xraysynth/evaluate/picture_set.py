@@ -9,7 +9,7 @@ from torch import nn
 
 from xraysynth.errors import InputError
 from xraysynth.evaluate import histograms, power_spectrum
-from xraysynth.evaluate.feature_network import features_of
+from xraysynth.evaluate.kept import NOTHING_KEPT, Kept, kept_features
 from xraysynth.progress import Progress, silent
 
 SIMPLE_LEVELS = 4
@@ -52,6 +52,7 @@ def describe(
     network: nn.Module | None,
     *,
     raw: np.ndarray | None = None,
+    kept: Kept = NOTHING_KEPT,
     progress: Progress = silent,
 ) -> PictureSet:
     """Return pictures with their histograms, spectra and features.
@@ -61,6 +62,7 @@ def describe(
     pictures : (n, side, side, 1 or 3) uint8
     network : of `load_feature_network`; None leaves its features out
     raw : (n, row, col, 2) transmissions of the same scans, for a density over (-ln T_high, R)
+    kept : where features of the network are looked up and kept
 
     Raises
     ------
@@ -72,7 +74,7 @@ def describe(
             f"pictures have shape {pictures.shape} and type {pictures.dtype}; "
             "want (n, side, side, channel) uint8."
         )
-    features = features_of(pictures, network, progress) if network is not None else None
+    features = None if network is None else kept_features(pictures, network, kept, progress)
     return PictureSet(
         pictures=pictures,
         pooled=None if features is None else features.pooled,

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xraysynth.evaluate.contents_classifier import (
+from xraysynth.evaluate.contents_batches import (
     ContentsClassifierConfig,
     LabelledRows,
     labelled_rows,
+)
+from xraysynth.evaluate.contents_classifier import (
+    kept_contents_classifier,
     own_figures,
     recognised,
-    train_contents_classifier,
 )
 from xraysynth.evaluate.gan_material import Material
 from xraysynth.gan.contents import requested_labels
@@ -45,9 +47,10 @@ def requested_figures(  # noqa: PLR0913 (what the evaluation hands over)
     Returns
     -------
     dict
-        By name `recognised` (share of samples asked for it in which it is found) and
-        `false_alarms` (share of those asked for something else); `classifier` with the same
-        figures of held-out scans.
+        By name `recognised` (share of samples asked for it in which it is found), `ceiling` (the
+        same of held-out scans that hold it: what a perfect generator would reach), `of_ceiling`
+        (their ratio), `false_alarms` (share of samples asked for something else in which it is
+        found) and `false_alarms_of_real`; `classifier` with all figures of held-out scans.
 
     Notes
     -----
@@ -55,25 +58,45 @@ def requested_figures(  # noqa: PLR0913 (what the evaluation hands over)
     """
     names = generator.config.contents
     learn, test = _split(found, names, seed)
-    model = train_contents_classifier(learn, names, config, seed, progress)
+    model = kept_contents_classifier(learn, names, config, seed, found.kept, progress)
+    held_out = own_figures(model, test)
     found_in = {}
-    for name in names:
+    for place, name in enumerate(names):
+        progress(place, len(names), "samples of each of the contents")
         labels = requested_labels(generator.config, [name], False, range(count))
         own_seed = stream_seed(seed, "evaluate gan, requested", name)
         images = sample_images(generator, own_seed, count, labels=labels)
         found_in[name] = recognised(model, images) > 0
     figures = {
-        name: {
-            "recognised": round(float(found_in[name][:, place].mean()), 4),
-            "false_alarms": _false_alarms(found_in, name, place),
-        }
+        name: _beside_ceiling(
+            round(float(found_in[name][:, place].mean()), 4),
+            _false_alarms(found_in, name, place),
+            held_out[name],
+        )
         for place, name in enumerate(names)
     }
     return {
         "samples_each": count,
         "contents": figures,
-        "least_recognised": min(entry["recognised"] or 0.0 for entry in figures.values()),
-        "classifier": {"training_scans": len(learn.rows), "held_out": own_figures(model, test)},
+        **{
+            f"least_{key}": min((entry[key] or 0.0 for entry in figures.values()), default=0.0)
+            for key in ("recognised", "of_ceiling", "ceiling")
+        },
+        "classifier": {"training_scans": len(learn.rows), "held_out": held_out},
+    }
+
+
+def _beside_ceiling(
+    share: float, false_alarms: float | None, held_out: dict[str, Any]
+) -> dict[str, float | None]:
+    """Return the figures of one of the contents beside those of real scans."""
+    ceiling = held_out["recognised"]
+    return {
+        "recognised": share,
+        "ceiling": ceiling,
+        "of_ceiling": round(share / ceiling, 4) if ceiling else None,
+        "false_alarms": false_alarms,
+        "false_alarms_of_real": held_out["false_alarms"],
     }
 
 
