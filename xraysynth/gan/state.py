@@ -69,8 +69,11 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
             sizes = {"resolution": resolution, "image_channels": image_channels}
             generator = Generator(config.network.model_copy(update=sizes))
         discriminator = Discriminator(generator.config)
-    if config.init:
-        _load_partner(config, discriminator)
+    if config.init and not _load_partner(config, discriminator) and config.freeze_discriminator:
+        raise CheckpointError(
+            f"no discriminator that was trained with {config.init} lies beside it, or it does not "
+            "fit, so nothing is worth freezing; set `freeze_discriminator: 0`."
+        )
     return _assemble(config, generator, discriminator)
 
 
@@ -99,6 +102,21 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     state.generator_optimiser = grown.generator_optimiser
     state.discriminator_optimiser = grown.discriminator_optimiser
     state.grown_at = state.images_seen
+
+
+def let_learn(state: TrainState, config: TrainConfig) -> None:
+    """Let the discriminator's weights take gradients, but for the blocks that the settings freeze.
+
+    References
+    ----------
+    .. [1] S. Mo, M. Cho, J. Shin, "Freeze the Discriminator: a Simple Baseline for Fine-Tuning
+           GANs", CVPR workshop AI4CC 2020.
+    """
+    state.discriminator.requires_grad_(True)
+    if state.grown_at:
+        return
+    for resolution in state.discriminator.halvings[: config.freeze_discriminator]:
+        state.discriminator.get_submodule(f"b{resolution}").requires_grad_(False)
 
 
 def save_state(path: Path, state: TrainState, key: str) -> None:
@@ -180,21 +198,23 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
     return generator
 
 
-def _load_partner(config: TrainConfig, discriminator: Discriminator) -> None:
-    """Load the discriminator that was trained with the initial generator, if it lies beside it.
+def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
+    """Load the discriminator that was trained with the initial generator; tell whether it was.
 
-    All of it fits or none; only its layer that names contents may be there on one side alone.
+    It may lie beside that. All of it fits or none; only its layer that names contents may be there on one side alone.
     """
     path = discriminator_path(config.init)
     if path is None:
-        return
+        return False
     tensors, _ = load_tensors(path, "discriminator")
     target = discriminator.state_dict()
     known = {name: tensor.float() for name, tensor in tensors.items() if name in target}
     differ = set(tensors) ^ set(target) | {n for n in known if known[n].shape != target[n].shape}
-    if all(name.startswith(NAMING_LAYER) for name in differ):
-        fitting = {name: tensor for name, tensor in known.items() if name not in differ}
-        discriminator.load_state_dict(target | fitting)
+    if not all(name.startswith(NAMING_LAYER) for name in differ):
+        return False
+    fitting = {name: tensor for name, tensor in known.items() if name not in differ}
+    discriminator.load_state_dict(target | fitting)
+    return True
 
 
 def _assemble(

@@ -52,6 +52,9 @@ class TrainConfig(Settings):
     """Relativistic pairs of real and fake give varied pictures sooner."""
     learning_rate: float = Field(0.002, gt=0, le=0.1)
     """Adam's step size for both networks, before the lazy correction."""
+    freeze_discriminator: int = Field(0, ge=0, le=9)
+    """With `init`: so many of the discriminator's finest blocks stay as they were trained
+    (freeze-D), until the first growth."""
     r1_strength: float = Field(0.0002, ge=0, le=1)
     """Gradient penalty: gamma = strength x resolution^2 / batch, as published."""
     r1_interval: int = Field(16, ge=1)
@@ -93,6 +96,12 @@ class TrainConfig(Settings):
     collapsed; 0 never stops one."""
     tensorboard: bool = False
     """Also write statistics and sample grids for TensorBoard, to the folder `tensorboard`."""
+
+    @pydantic.model_validator(mode="after")
+    def _freezes_what_was_trained(self) -> TrainConfig:
+        if self.freeze_discriminator and not self.init:
+            raise ValueError("freeze_discriminator wants `init`: random weights are not worth it")
+        return self
 
     @pydantic.field_validator("growth", mode="before")
     @classmethod
