@@ -199,9 +199,9 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
 
 
 def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
-    """Load the discriminator that was trained with the initial generator; tell whether it was.
+    """Load the discriminator beside the initial generator, if it fits; tell whether it did.
 
-    It may lie beside that. All of it fits or none; only its layer that names contents may be there on one side alone.
+    All of it fits or none; only its layer that names contents may be there on one side alone.
     """
     path = discriminator_path(config.init)
     if path is None:
