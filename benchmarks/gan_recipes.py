@@ -27,7 +27,6 @@ from torch import nn
 from xraysynth.errors import InputError
 from xraysynth.evaluate.classifier import held_out
 from xraysynth.evaluate.comparison import rounded
-from xraysynth.evaluate.feature_network import NAME, load_feature_network
 from xraysynth.evaluate.frechet import frechet_distance
 from xraysynth.evaluate.histograms import divergence
 from xraysynth.evaluate.picture_set import PictureSet, describe, simple_features
@@ -36,6 +35,7 @@ from xraysynth.evaluate.sliced_wasserstein import sliced_wasserstein
 from xraysynth.files import read_json, write_json
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.data import ScanStream
+from xraysynth.gan.efficientnet import NAME, load_feature_network
 from xraysynth.gan.grids import COLUMNS, sample_images, tile, write_png
 from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
 from xraysynth.gan.train_config import TrainConfig

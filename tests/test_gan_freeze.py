@@ -12,7 +12,7 @@ from xraysynth.errors import CheckpointError
 from xraysynth.gan import state as training
 from xraysynth.gan import trainer
 from xraysynth.gan.checkpoint import discriminator_path, load_tensors
-from xraysynth.gan.steps import let_learn
+from xraysynth.gan.state import let_learn
 
 
 @pytest.fixture

@@ -19,10 +19,12 @@ from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_te
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
 
 _NEW_SKIP = 0.1
+Judge = Discriminator | JointDiscriminator
 
 
 @dataclass
@@ -30,7 +32,7 @@ class TrainState:
     """Networks, optimisers and counters of a run."""
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Judge
     average: Generator
     """Exponential moving average of the generator: the one that is kept."""
     generator_optimiser: torch.optim.Adam
@@ -68,13 +70,31 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
         else:
             sizes = {"resolution": resolution, "image_channels": image_channels}
             generator = Generator(config.network.model_copy(update=sizes))
-        discriminator = Discriminator(generator.config)
-    if config.init and not _load_partner(config, discriminator) and config.freeze_discriminator:
+        discriminator = new_discriminator(config, generator.config)
+    if (
+        config.init
+        and not _load_partner(config, residual_part(discriminator))
+        and config.freeze_discriminator
+    ):
         raise CheckpointError(
             f"no discriminator that was trained with {config.init} lies beside it, or it does not "
             "fit, so nothing is worth freezing; set `freeze_discriminator: 0`."
         )
     return _assemble(config, generator, discriminator)
+
+
+def new_discriminator(config: TrainConfig, sizes: NetworkConfig) -> Judge:
+    """Return a discriminator of the kind that the settings name, with random weights."""
+    if config.discriminator == "joint":
+        return JointDiscriminator(sizes, config.projected)
+    return Discriminator(sizes)
+
+
+def residual_part(discriminator: Judge) -> Discriminator:
+    """Return the discriminator that learns from pixels: what later runs start from."""
+    if isinstance(discriminator, JointDiscriminator):
+        return discriminator.residual
+    return discriminator
 
 
 def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> None:
@@ -85,7 +105,7 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     sizes = state.generator.config.model_copy(update={"resolution": resolution})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, "grow", resolution))
-        generator, discriminator = Generator(sizes), Discriminator(sizes)
+        generator, discriminator = Generator(sizes), new_discriminator(config, sizes)
     average = copy.deepcopy(generator)
     _carry(state.generator, generator)
     _carry(state.average, average)
@@ -116,7 +136,7 @@ def let_learn(state: TrainState, config: TrainConfig) -> None:
     if state.grown_at:
         return
     for resolution in state.discriminator.halvings[: config.freeze_discriminator]:
-        state.discriminator.get_submodule(f"b{resolution}").requires_grad_(False)
+        residual_part(state.discriminator).get_submodule(f"b{resolution}").requires_grad_(False)
 
 
 def save_state(path: Path, state: TrainState, key: str) -> None:
@@ -149,7 +169,7 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
             "choose another folder, or delete this one to start anew."
         )
     sizes = NetworkConfig.model_validate(metadata["config"])
-    state = _assemble(config, Generator(sizes), Discriminator(sizes))
+    state = _assemble(config, Generator(sizes), new_discriminator(config, sizes))
     for name, module in _modules(state).items():
         module.load_state_dict(_below(tensors, name))
     for name, optimiser in _optimisers(state).items():
@@ -217,9 +237,7 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
     return True
 
 
-def _assemble(
-    config: TrainConfig, generator: Generator, discriminator: Discriminator
-) -> TrainState:
+def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -> TrainState:
     """Return a state at zero images around two networks, on the device of the settings."""
     device = torch_device(config.device)
     generator, discriminator = generator.to(device), discriminator.to(device)
@@ -229,16 +247,25 @@ def _assemble(
         generator=generator,
         discriminator=discriminator,
         average=average,
-        generator_optimiser=_adam(generator, config.learning_rate, lazy_path),
-        discriminator_optimiser=_adam(discriminator, config.learning_rate, config.r1_interval),
+        generator_optimiser=_adam({generator: config.learning_rate}, lazy_path),
+        discriminator_optimiser=_adam(_rates(config, discriminator), config.r1_interval),
     )
 
 
-def _adam(module: nn.Module, learning_rate: float, interval: int) -> torch.optim.Adam:
+def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:
+    """Return the step size of every part of a discriminator."""
+    rates: dict[nn.Module, float] = {residual_part(discriminator): config.learning_rate}
+    if isinstance(discriminator, JointDiscriminator):
+        rates[discriminator.projected] = config.projected.learning_rate
+    return rates
+
+
+def _adam(rates: dict[nn.Module, float], interval: int) -> torch.optim.Adam:
     """Return Adam, corrected for a penalty that comes every `interval` steps (0: never)."""
     share = interval / (interval + 1) if interval else 1.0
     betas = (0.0, 0.99**share)
-    return torch.optim.Adam(module.parameters(), learning_rate * share, betas, eps=1e-8, fused=True)
+    groups = [{"params": list(m.parameters()), "lr": rate * share} for m, rate in rates.items()]
+    return torch.optim.Adam(groups, betas=betas, eps=1e-8, fused=True)
 
 
 def _carry(old: nn.Module, new: nn.Module) -> None:

@@ -12,6 +12,7 @@ from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.contents import LabelChoice
 from xraysynth.gan.losses import LossName
 from xraysynth.gan.precision import Precision
+from xraysynth.gan.projected import ProjectedConfig
 from xraysynth.settings import Settings
 
 
@@ -43,6 +44,11 @@ class TrainConfig(Settings):
     contents_weight: float = Field(0.0, ge=0)
     """Weight of naming the contents, which the discriminator then learns from the labels and the
     generator is held to; 0 leaves that to the score alone."""
+    discriminator: Literal["residual", "joint"] = "residual"
+    """Joint adds a projected one, which looks through a network that has seen photographs (extra
+    `metrics`); the residual one alone is kept for fine-tuning."""
+    projected: ProjectedConfig = ProjectedConfig()
+    """Sizes of the projected discriminator."""
     growth: tuple[GrowthStep, ...] = ()
     """Lower resolutions to train first, as "16:48,32:104" or a list; empty for the published
     schedule. With `init` those below its resolution are left out."""
