@@ -35,7 +35,7 @@ from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
-from xraysynth.gan.state import TrainState, start
+from xraysynth.gan.state import TrainState, residual_part, start
 from xraysynth.gan.train_config import TrainConfig
 
 BATCH = {64: 16, 128: 8}
@@ -96,7 +96,7 @@ def step(form: Form, state: TrainState, config: TrainConfig) -> None:
     rng = torch.Generator().manual_seed(state.step)
     shape = (config.batch, config.network.image_channels, *[config.network.resolution] * 2)
     real = torch.rand(shape, generator=rng) * 2 - 1
-    generator, discriminator = state.generator, state.discriminator
+    generator, discriminator = state.generator, residual_part(state.discriminator)
 
     def synthesised() -> Tensor:
         single = generator.mapping.single(torch.randn(config.batch, generator.z_dim, generator=rng))
@@ -130,7 +130,7 @@ def step(form: Form, state: TrainState, config: TrainConfig) -> None:
 
 def teach_generator(form: Form, state: TrainState, fake: Tensor, config: TrainConfig) -> None:
     state.discriminator.requires_grad_(False)
-    score = form.score(state.discriminator, fake)
+    score = form.score(residual_part(state.discriminator), fake)
     steps.descend(
         state.generator_optimiser, state.generator, generator_loss(config.loss, score, score)
     )
@@ -140,7 +140,8 @@ def teach_generator(form: Form, state: TrainState, fake: Tensor, config: TrainCo
 def slope(form: Form, state: TrainState, real: Tensor) -> Tensor:
     """R1, in float32 whatever the form."""
     real = real.clone().requires_grad_(True)
-    return gradient_penalty(real, form.score(state.discriminator, real, exact=True)).mean()
+    score = form.score(residual_part(state.discriminator), real, exact=True)
+    return gradient_penalty(real, score).mean()
 
 
 def stretch(form: Form, state: TrainState, config: TrainConfig, rng: torch.Generator) -> Tensor:
@@ -163,7 +164,8 @@ def differences(resolution: int, dtype: torch.dtype) -> dict[str, float]:
     seen: list[dict[str, Tensor]] = []
     for form in (FORMS[0], FORMS[3]):
         state = fresh(config)
-        generator, discriminator = state.generator.to(dtype), state.discriminator.to(dtype)
+        generator = state.generator.to(dtype)
+        discriminator = residual_part(state.discriminator).to(dtype)
         rng = torch.Generator().manual_seed(3)
         latent_w = generator.mapping(torch.randn(4, generator.z_dim, generator=rng).to(dtype))
         images = form.images(generator, latent_w, rng)

@@ -13,12 +13,8 @@ from skimage import data
 from torch import nn
 
 from xraysynth.errors import CheckpointError, InputError
-from xraysynth.evaluate.feature_network import (
-    _fold_normalisations,
-    features_of,
-    load_feature_network,
-    preprocess,
-)
+from xraysynth.evaluate.feature_network import features_of, preprocess
+from xraysynth.gan.efficientnet import fold_normalisations, load_feature_network
 
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, CUP = 281, 282, 285, 967, 968
 
@@ -71,7 +67,7 @@ def test_folded_normalisations_change_nothing() -> None:
     plain.eval().requires_grad_(False)
     scans = torch.randn(2, 3, 9, 9)
     wanted = plain(scans)
-    _fold_normalisations(plain)
+    fold_normalisations(plain)
     assert not any(isinstance(part, nn.BatchNorm2d) for part in plain.modules())
     torch.testing.assert_close(plain(scans), wanted, rtol=1e-5, atol=1e-5)
 

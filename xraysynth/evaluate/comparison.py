@@ -8,7 +8,6 @@ import numpy as np
 
 from xraysynth.errors import InputError
 from xraysynth.evaluate.classifier import FOLDS, held_out
-from xraysynth.evaluate.feature_network import NAME
 from xraysynth.evaluate.frechet import frechet_distance
 from xraysynth.evaluate.histograms import divergence, earth_mover
 from xraysynth.evaluate.kernel_distance import kernel_distance
@@ -16,6 +15,7 @@ from xraysynth.evaluate.picture_set import PictureSet, simple_features
 from xraysynth.evaluate.power_spectrum import spectrum_distance
 from xraysynth.evaluate.precision_recall import precision_recall
 from xraysynth.evaluate.sliced_wasserstein import sliced_wasserstein
+from xraysynth.gan.efficientnet import NAME
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
 

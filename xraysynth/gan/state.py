@@ -19,10 +19,12 @@ from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_te
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
 
 _NEW_SKIP = 0.1
+Judge = Discriminator | JointDiscriminator
 
 
 @dataclass
@@ -30,7 +32,7 @@ class TrainState:
     """Networks, optimisers and counters of a run."""
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Judge
     average: Generator
     """Exponential moving average of the generator: the one that is kept."""
     generator_optimiser: torch.optim.Adam
@@ -68,10 +70,31 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
         else:
             sizes = {"resolution": resolution, "image_channels": image_channels}
             generator = Generator(config.network.model_copy(update=sizes))
-        discriminator = Discriminator(generator.config)
-    if config.init:
-        _load_partner(config, discriminator)
+        discriminator = new_discriminator(config, generator.config)
+    if (
+        config.init
+        and not _load_partner(config, residual_part(discriminator))
+        and config.freeze_discriminator
+    ):
+        raise CheckpointError(
+            f"no discriminator that was trained with {config.init} lies beside it, or it does not "
+            "fit, so nothing is worth freezing; set `freeze_discriminator: 0`."
+        )
     return _assemble(config, generator, discriminator)
+
+
+def new_discriminator(config: TrainConfig, sizes: NetworkConfig) -> Judge:
+    """Return a discriminator of the kind that the settings name, with random weights."""
+    if config.discriminator == "joint":
+        return JointDiscriminator(sizes, config.projected)
+    return Discriminator(sizes)
+
+
+def residual_part(discriminator: Judge) -> Discriminator:
+    """Return the discriminator that learns from pixels: what later runs start from."""
+    if isinstance(discriminator, JointDiscriminator):
+        return discriminator.residual
+    return discriminator
 
 
 def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> None:
@@ -82,7 +105,7 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     sizes = state.generator.config.model_copy(update={"resolution": resolution})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, "grow", resolution))
-        generator, discriminator = Generator(sizes), Discriminator(sizes)
+        generator, discriminator = Generator(sizes), new_discriminator(config, sizes)
     average = copy.deepcopy(generator)
     _carry(state.generator, generator)
     _carry(state.average, average)
@@ -99,6 +122,21 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     state.generator_optimiser = grown.generator_optimiser
     state.discriminator_optimiser = grown.discriminator_optimiser
     state.grown_at = state.images_seen
+
+
+def let_learn(state: TrainState, config: TrainConfig) -> None:
+    """Let the discriminator's weights take gradients, but for the blocks that the settings freeze.
+
+    References
+    ----------
+    .. [1] S. Mo, M. Cho, J. Shin, "Freeze the Discriminator: a Simple Baseline for Fine-Tuning
+           GANs", CVPR workshop AI4CC 2020.
+    """
+    state.discriminator.requires_grad_(True)
+    if state.grown_at:
+        return
+    for resolution in state.discriminator.halvings[: config.freeze_discriminator]:
+        residual_part(state.discriminator).get_submodule(f"b{resolution}").requires_grad_(False)
 
 
 def save_state(path: Path, state: TrainState, key: str) -> None:
@@ -131,7 +169,7 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
             "choose another folder, or delete this one to start anew."
         )
     sizes = NetworkConfig.model_validate(metadata["config"])
-    state = _assemble(config, Generator(sizes), Discriminator(sizes))
+    state = _assemble(config, Generator(sizes), new_discriminator(config, sizes))
     for name, module in _modules(state).items():
         module.load_state_dict(_below(tensors, name))
     for name, optimiser in _optimisers(state).items():
@@ -180,26 +218,26 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
     return generator
 
 
-def _load_partner(config: TrainConfig, discriminator: Discriminator) -> None:
-    """Load the discriminator that was trained with the initial generator, if it lies beside it.
+def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
+    """Load the discriminator beside the initial generator, if it fits; tell whether it did.
 
     All of it fits or none; only its layer that names contents may be there on one side alone.
     """
     path = discriminator_path(config.init)
     if path is None:
-        return
+        return False
     tensors, _ = load_tensors(path, "discriminator")
     target = discriminator.state_dict()
     known = {name: tensor.float() for name, tensor in tensors.items() if name in target}
     differ = set(tensors) ^ set(target) | {n for n in known if known[n].shape != target[n].shape}
-    if all(name.startswith(NAMING_LAYER) for name in differ):
-        fitting = {name: tensor for name, tensor in known.items() if name not in differ}
-        discriminator.load_state_dict(target | fitting)
+    if not all(name.startswith(NAMING_LAYER) for name in differ):
+        return False
+    fitting = {name: tensor for name, tensor in known.items() if name not in differ}
+    discriminator.load_state_dict(target | fitting)
+    return True
 
 
-def _assemble(
-    config: TrainConfig, generator: Generator, discriminator: Discriminator
-) -> TrainState:
+def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -> TrainState:
     """Return a state at zero images around two networks, on the device of the settings."""
     device = torch_device(config.device)
     generator, discriminator = generator.to(device), discriminator.to(device)
@@ -209,16 +247,25 @@ def _assemble(
         generator=generator,
         discriminator=discriminator,
         average=average,
-        generator_optimiser=_adam(generator, config.learning_rate, lazy_path),
-        discriminator_optimiser=_adam(discriminator, config.learning_rate, config.r1_interval),
+        generator_optimiser=_adam({generator: config.learning_rate}, lazy_path),
+        discriminator_optimiser=_adam(_rates(config, discriminator), config.r1_interval),
     )
 
 
-def _adam(module: nn.Module, learning_rate: float, interval: int) -> torch.optim.Adam:
+def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:
+    """Return the step size of every part of a discriminator."""
+    rates: dict[nn.Module, float] = {residual_part(discriminator): config.learning_rate}
+    if isinstance(discriminator, JointDiscriminator):
+        rates[discriminator.projected] = config.projected.learning_rate
+    return rates
+
+
+def _adam(rates: dict[nn.Module, float], interval: int) -> torch.optim.Adam:
     """Return Adam, corrected for a penalty that comes every `interval` steps (0: never)."""
     share = interval / (interval + 1) if interval else 1.0
     betas = (0.0, 0.99**share)
-    return torch.optim.Adam(module.parameters(), learning_rate * share, betas, eps=1e-8, fused=True)
+    groups = [{"params": list(m.parameters()), "lr": rate * share} for m, rate in rates.items()]
+    return torch.optim.Adam(groups, betas=betas, eps=1e-8, fused=True)
 
 
 def _carry(old: nn.Module, new: nn.Module) -> None:

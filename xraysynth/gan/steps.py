@@ -22,7 +22,7 @@ from xraysynth.gan.losses import (
     path_lengths,
 )
 from xraysynth.gan.precision import compute_dtype
-from xraysynth.gan.state import TrainState
+from xraysynth.gan.state import TrainState, let_learn
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
 
@@ -125,6 +125,7 @@ def discriminator_step(
 
     Returns the scores of the real scans, which the relativistic generator loss compares with.
     """
+    let_learn(state, config)
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
     seen = torch.cat([real_seen, fake_seen])
@@ -176,7 +177,6 @@ def generator_step(
     loss = generator_loss(config.loss, fake_score, real_score)
     loss = loss + misnamed(state, named, batch.drawn_labels, config)
     joined_loss = descend(state.generator_optimiser, state.generator, loss)
-    state.discriminator.requires_grad_(True)
     stats = {"loss_generator": joined_loss}
     if config.path_length_weight and state.step % config.path_length_interval == 0:
         stats["path_length"] = penalise_path(state, batch, config)

@@ -12,6 +12,7 @@ from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.contents import LabelChoice
 from xraysynth.gan.losses import LossName
 from xraysynth.gan.precision import Precision
+from xraysynth.gan.projected import ProjectedConfig
 from xraysynth.settings import Settings
 
 
@@ -43,6 +44,11 @@ class TrainConfig(Settings):
     contents_weight: float = Field(0.0, ge=0)
     """Weight of naming the contents, which the discriminator then learns from the labels and the
     generator is held to; 0 leaves that to the score alone."""
+    discriminator: Literal["residual", "joint"] = "residual"
+    """Joint adds a projected one, which looks through a network that has seen photographs (extra
+    `metrics`); the residual one alone is kept for fine-tuning."""
+    projected: ProjectedConfig = ProjectedConfig()
+    """Sizes of the projected discriminator."""
     growth: tuple[GrowthStep, ...] = ()
     """Lower resolutions to train first, as "16:48,32:104" or a list; empty for the published
     schedule. With `init` those below its resolution are left out."""
@@ -52,6 +58,9 @@ class TrainConfig(Settings):
     """Relativistic pairs of real and fake give varied pictures sooner."""
     learning_rate: float = Field(0.002, gt=0, le=0.1)
     """Adam's step size for both networks, before the lazy correction."""
+    freeze_discriminator: int = Field(0, ge=0, le=9)
+    """With `init`: so many of the discriminator's finest blocks stay as they were trained
+    (freeze-D), until the first growth."""
     r1_strength: float = Field(0.0002, ge=0, le=1)
     """Gradient penalty: gamma = strength x resolution^2 / batch, as published."""
     r1_interval: int = Field(16, ge=1)
@@ -93,6 +102,12 @@ class TrainConfig(Settings):
     collapsed; 0 never stops one."""
     tensorboard: bool = False
     """Also write statistics and sample grids for TensorBoard, to the folder `tensorboard`."""
+
+    @pydantic.model_validator(mode="after")
+    def _freezes_what_was_trained(self) -> TrainConfig:
+        if self.freeze_discriminator and not self.init:
+            raise ValueError("freeze_discriminator wants `init`: random weights are not worth it")
+        return self
 
     @pydantic.field_validator("growth", mode="before")
     @classmethod

@@ -21,7 +21,15 @@ from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
 from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.report import Report
-from xraysynth.gan.state import TrainState, grow, load_state, save_state, start, torch_device
+from xraysynth.gan.state import (
+    TrainState,
+    grow,
+    load_state,
+    residual_part,
+    save_state,
+    start,
+    torch_device,
+)
 from xraysynth.gan.steps import (
     discriminator_step,
     draw_batch,
@@ -228,4 +236,4 @@ def _save_networks(path: Path, state: TrainState) -> None:
         return
     facts = {"kimg": round(state.images_seen / 1000, 3), "augment_p": state.augment_p}
     save_generator(path, state.average, facts)
-    save_discriminator(path, state.discriminator)
+    save_discriminator(path, residual_part(state.discriminator))
