@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from xraysynth.gan import steps
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.convolve import second_derivatives
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
@@ -140,7 +141,9 @@ def teach_generator(form: Form, state: TrainState, fake: Tensor, config: TrainCo
 def slope(form: Form, state: TrainState, real: Tensor) -> Tensor:
     """R1, in float32 whatever the form."""
     real = real.clone().requires_grad_(True)
-    return gradient_penalty(real, form.score(state.discriminator, real, exact=True)).mean()
+    with nullcontext() if form.textbook else second_derivatives():
+        score = form.score(state.discriminator, real, exact=True)
+    return gradient_penalty(real, score).mean()
 
 
 def stretch(form: Form, state: TrainState, config: TrainConfig, rng: torch.Generator) -> Tensor:
