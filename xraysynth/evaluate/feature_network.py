@@ -79,13 +79,12 @@ def _fold_normalisations(module: nn.Module) -> None:
 
     Equal but for rounding, and a pass over every activation less.
     """
-    convolution = ""
+    before: tuple[str, nn.Conv2d] | None = None
     for name, part in list(module.named_children()):
         if isinstance(part, nn.Conv2d):
-            convolution = name
-        elif isinstance(part, nn.BatchNorm2d):
-            folded = fuse_conv_bn_eval(module.get_submodule(convolution), part)
-            setattr(module, convolution, folded)
+            before = (name, part)
+        elif isinstance(part, nn.BatchNorm2d) and before is not None:
+            setattr(module, before[0], fuse_conv_bn_eval(before[1], part))
             setattr(module, name, nn.Identity())
         else:
             _fold_normalisations(part)
