@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
@@ -13,10 +14,16 @@ from torch import Tensor
 from xraysynth.errors import InputError
 from xraysynth.gan import precision
 from xraysynth.gan.config import NetworkConfig
-from xraysynth.gan.convolve import convolve, convolve_transposed
+from xraysynth.gan.convolve import (
+    convolve,
+    convolve_transposed,
+    second_derivatives,
+    without_weight_gradients,
+)
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.layers import demodulated
+from xraysynth.gan.losses import gradient_penalty
 from xraysynth.gan.precision import compute_dtype, has_fast_bfloat16
 from xraysynth.gan.resample import blur, downsample
 
@@ -85,6 +92,50 @@ def test_transposed_convolution_has_exact_derivatives() -> None:
     torch.testing.assert_close(ours(features, weight), expected)
     assert torch.autograd.gradcheck(ours, (features, weight))
     assert torch.autograd.gradgradcheck(ours, (features, weight))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_first_derivative_without_weights_leaves_the_second_whole(transposed: bool) -> None:
+    features = numbers(2, 2, 5, 5).double().requires_grad_()
+    weight = numbers(2, 2, 3, 3, seed=1).double().requires_grad_()
+    direction = numbers(1, seed=2).double()
+
+    def penalty(manager: AbstractContextManager[None]) -> Tensor:
+        maps = (
+            convolve_transposed(features, weight, 2) if transposed else convolve(features, weight)
+        )
+        with manager:
+            (slope,) = torch.autograd.grad(
+                (maps.sin() * direction).sum(), features, create_graph=True
+            )
+        return slope.square().sum()
+
+    left_out, plain = (
+        torch.autograd.grad(penalty(manager), (features, weight))
+        for manager in (without_weight_gradients(), nullcontext())
+    )
+    for ours, theirs in zip(left_out, plain, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    maps = convolve(features, weight)
+    with without_weight_gradients():
+        unused = torch.autograd.grad(maps.sum(), (features, weight), allow_unused=True)
+    assert unused[0] is not None and unused[1] is None
+
+
+def test_penalty_is_the_same_where_second_derivatives_are_announced() -> None:
+    discriminator, images = Discriminator(TINY).double(), numbers(4, 3, 16, 16).double()
+    found = []
+    for manager in (nullcontext(), second_derivatives()):
+        images = images.detach().requires_grad_(True)
+        with manager:
+            score = discriminator(images)
+        total = gradient_penalty(images, score).mean()
+        wanted = [p for n, p in discriminator.named_parameters() if n != "b4.out.bias"]
+        found.append(torch.autograd.grad(total, wanted, allow_unused=True))
+    for plain, ours in zip(*found, strict=True):
+        assert (plain is None) == (ours is None)
+        if plain is not None and ours is not None:
+            torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 2, 3])

@@ -9,7 +9,8 @@ each one's derivatives are the other two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,11 +18,49 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Grad = Tensor | None
+_weights_wanted = True
+_differentiated_twice = False
+
+
+@contextmanager
+def second_derivatives() -> Iterator[None]:
+    """Inside, networks convolve so that a second derivative costs little; the first costs more."""
+    global _differentiated_twice
+    before, _differentiated_twice = _differentiated_twice, True
+    try:
+        yield
+    finally:
+        _differentiated_twice = before
+
+
+@contextmanager
+def without_weight_gradients() -> Iterator[None]:
+    """Inside, a first derivative is taken with respect to features alone.
+
+    PyTorch does not tell a function of ours which gradients somebody wants, only which could be
+    had. Where the second derivative in the weights is wanted later, the first would be thrown away.
+    """
+    global _weights_wanted
+    before, _weights_wanted = _weights_wanted, False
+    try:
+        yield
+    finally:
+        _weights_wanted = before
 
 
 def convolve(features: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
     """Return what `conv2d` does: (n, i, h, w), (o, i, k, k) -> (n, o, H, W)."""
     return _convolve(features, weight, stride, padding)
+
+
+def convolve_biased(
+    features: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0
+) -> Tensor:
+    """Return what `conv2d` does, by `convolve` where second derivatives are announced."""
+    if not _differentiated_twice:
+        return F.conv2d(features, weight, bias, stride, padding)
+    maps = convolve(features, weight, stride, padding)
+    return maps if bias is None else maps + bias[:, None, None]
 
 
 def convolve_transposed(features: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -69,8 +108,9 @@ class _Convolve(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Grad, Grad, None, None]:
         features, weight = ctx.saved_tensors
         (gradient,), wanted = gradients, ctx.needs_input_grad
+        wanted = (wanted[0], wanted[1] and _weights_wanted)
         if not torch.is_grad_enabled():
-            slopes = _backward(gradient, features, weight, ctx.how, list(wanted[:2]))
+            slopes = _backward(gradient, features, weight, ctx.how, list(wanted))
             return (*slopes, None, None)
         in_features = in_weight = None
         if wanted[0]:
@@ -99,7 +139,7 @@ class _InputGradient(torch.autograd.Function):
         in_gradient = in_weight = None
         if ctx.needs_input_grad[0]:
             in_gradient = convolve(gradients[0], weight, *ctx.how)
-        if ctx.needs_input_grad[1]:
+        if ctx.needs_input_grad[1] and _weights_wanted:
             in_weight = _weight_gradient(gradient, gradients[0], weight.shape, ctx.how)
         return in_gradient, in_weight, None, None
 

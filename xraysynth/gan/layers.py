@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xraysynth.gan.convolve import convolve, convolve_transposed
+from xraysynth.gan.convolve import convolve, convolve_biased, convolve_transposed
 from xraysynth.gan.resample import at_least_float32, blur, downsample
 
 LEAK = 0.2
@@ -82,11 +82,11 @@ class Convolution(nn.Module):
         weight = (self.weight * (self.weight_gain * self.gain)).to(features.dtype)
         bias = None if self.bias is None else (self.bias * self.gain).to(features.dtype)
         if not self.halve:
-            features = F.conv2d(features, weight, bias, padding=self.padding)
+            features = convolve_biased(features, weight, bias, padding=self.padding)
         elif self.padding == 0:
-            features = F.conv2d(downsample(features), weight, bias)
+            features = convolve_biased(downsample(features), weight, bias)
         else:
-            features = F.conv2d(blur(features, self.padding + 1), weight, bias, stride=2)
+            features = convolve_biased(blur(features, self.padding + 1), weight, bias, stride=2)
         # In place: the convolution's gradient does not need what it gave.
         return features if bias is None else F.leaky_relu_(features, LEAK)
 

@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xraysynth.gan.convolve import without_weight_gradients
+
 LossName = Literal["non_saturating", "relativistic"]
 
 
@@ -58,7 +60,8 @@ def gradient_penalty(images: Tensor, score: Tensor) -> Tensor:
     `images` must require a gradient. Multiply the mean by gamma / 2.
     (n, c, h, w), (n, 1) -> (n,)
     """
-    (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
+    with without_weight_gradients():
+        (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3))
 
 
@@ -69,5 +72,6 @@ def path_lengths(images: Tensor, latent_w: Tensor, noise: Tensor) -> Tensor:
     (n, c, h, w), (n, num_ws, w_dim), (n, c, h, w) -> (n,)
     """
     scaled = noise / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * scaled).sum(), latent_w, create_graph=True)
+    with without_weight_gradients():
+        (gradient,) = torch.autograd.grad((images * scaled).sum(), latent_w, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from xraysynth.errors import StageError
 from xraysynth.gan.augment import apply_augmentation, draw_augmentation
 from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.convolve import second_derivatives
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.distributed import ALONE, JoinedRng, Share, average, average_gradients, share_of
 from xraysynth.gan.generator import Generator
@@ -159,7 +160,8 @@ def penalise_gradient(
     pairs = list(zip(seen, (batch.real_labels, batch.drawn_labels), strict=True))
     for images, labels in pairs if config.penalise_fakes else pairs[:1]:
         images = images.detach().requires_grad_(True)
-        score = state.discriminator(images, labels)
+        with second_derivatives():
+            score = state.discriminator(images, labels)
         total = total + gradient_penalty(images, score).mean()
     descend(
         state.discriminator_optimiser, state.discriminator, total * (gamma / 2 * config.r1_interval)
