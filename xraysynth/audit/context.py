@@ -110,6 +110,7 @@ def _cards(results: Results) -> list[dict[str, Any]]:
             "of labelled pixels",
             not mean >= results.config.min_confidence,
         ),
+        *_rejected(results),
         _card("flagged", whole(flagged), f"{percent(flagged / count)} of the samples", flagged > 0),
         _card(
             "near-duplicates",
@@ -122,6 +123,16 @@ def _cards(results: Results) -> list[dict[str, Any]]:
         matched = int((results.matches.nearest >= 0).sum())
         cards.append(_card("training matches", whole(matched), "perhaps memorised", matched > 0))
     return cards
+
+
+def _rejected(results: Results) -> list[dict[str, Any]]:
+    """Return the share of candidates that were replaced, where there was a limit."""
+    manifest = results.shards.manifest
+    limit, found = manifest.settings.get("min_confidence"), manifest.candidates
+    if not isinstance(limit, int | float) or not limit:
+        return []
+    note = f"of {whole(found.drawn)} candidates, below {limit:g}"
+    return [_card("rejected", percent(found.rejected_share), note)]
 
 
 def _shards(count: int) -> str:

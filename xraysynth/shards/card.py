@@ -110,9 +110,20 @@ def _how(manifest: Manifest) -> str:
         f"xraysynth {manifest.xraysynth_version}, generator `{manifest.generator_hash}`, segmenter "
         f"`{manifest.segmenter_hash}`, seed {manifest.seed}, truncation "
         f"{manifest.truncation_psi:g}. The segmenter reads the generator's own activations while "
-        "it draws the scan; it learned from a labelled exemplar. Sample i follows from seed and i "
-        "alone.\n\n"
+        "it draws the scan; it learned from a labelled exemplar. Sample i follows from seed, i "
+        f"and `n_rejected` alone.{_rejected(manifest)}\n\n"
         f"```json\n{settings}\n```"
+    )
+
+
+def _rejected(manifest: Manifest) -> str:
+    """Return how many candidates were replaced, where there was a limit."""
+    found, limit = manifest.candidates, manifest.settings.get("min_confidence")
+    if not limit:
+        return ""
+    return (
+        f" Of {found.drawn} generated scans {found.rejected} ({found.rejected_share:.1%}) were "
+        f"replaced: their confidence was below {limit:g}."
     )
 
 

@@ -132,6 +132,8 @@ class Inspection:
         if self.findings:
             return None
         rows = np.concatenate(metadata)
+        if rows["n_rejected"].sum(dtype=np.int64) != self.entry.rejected:
+            self.find("metadata", "n_rejected disagrees with manifest.json")
         try:
             schema.validate("images", rows)
         except SchemaError as error:
@@ -183,7 +185,8 @@ class Inspection:
         """Compare the metadata with what the arrays say."""
         arrays = SampleArrays(**{name: getattr(samples, name) for name in ARRAYS})
         first_index = self.entry.seeds.first_index + start
-        wanted = describe(arrays, self.info, self.entry.name, first_index).metadata
+        rejected = samples.metadata["n_rejected"]
+        wanted = describe(arrays, self.info, self.entry.name, first_index, rejected).metadata
         wanted["row"] += start
         for column in disagreeing_columns(samples.metadata, wanted, NOT_MEASURED):
             self.find("metadata", f"{column} disagrees with the arrays from sample {start} on")
