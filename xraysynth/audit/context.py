@@ -22,8 +22,9 @@ LIMITS = (
     "Perceptual hashes see the coarse picture. Copies that are mirrored, shifted or partly "
     "repainted go unnoticed, and different bags with the same outline may be reported.",
     "Sizes are in pixels of these scans, not in millimetres.",
-    "An object is a connected region: touching items of one class count as one, an item that "
-    "another one divides counts as several.",
+    "An object is a connected region. Touching items of one class are told apart only where the "
+    "outline leaves no doubt, which is seldom; an item that another one divides is one object only "
+    "where the overlaps say that it goes on beneath.",
     "Whether a detector gets better by this export only a detector tells: train one with and one "
     "without, and test both on scans that neither has seen.",
 )

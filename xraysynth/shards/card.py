@@ -13,7 +13,8 @@ LIMITS = """\
 - The images are generated. A detector trained on them must be tested on real, held-out scans.
 - Masks come from a segmenter, not from a person or from physics: a pixel may be wrong, and the
   `confidence` of a pixel is the segmenter's own opinion. Filter with `flagged` and `score`.
-- Touching items of one class are one object. Items that the generator never saw do not occur.
+- Touching items of one class are told apart only where the outline leaves no doubt, which is
+  seldom: most are one object. Items that the generator never saw do not occur.
 - Frequencies of classes follow the generator, not the traffic at any checkpoint."""
 
 LICENCE = """\

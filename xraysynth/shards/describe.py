@@ -94,9 +94,9 @@ def measure_contents(rows: np.ndarray, arrays: SampleArrays, info: ExportInfo) -
     rows["foreground_share"] = (arrays.masks != 0).mean(axis=(1, 2))
     rows["overlap_share"] = several_bits(arrays.overlaps).mean(axis=(1, 2))
     class_ids = object_class_ids(info.class_names)
-    for row, mask in zip(rows, arrays.masks, strict=True):
+    for row, mask, overlaps in zip(rows, arrays.masks, arrays.overlaps, strict=True):
         present = [int(value) for value in np.unique(mask) if value > 0]
-        row["n_objects"] = len(find_regions(mask, class_ids, info.describe.min_area_px))
+        row["n_objects"] = len(find_regions(mask, class_ids, info.describe, overlaps))
         row["n_classes"] = len(present)
         row["class_bits"] = sum(1 << value for value in np.unique(mask).tolist())
         names = [info.class_names[value] for value in present]

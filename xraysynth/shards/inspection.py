@@ -126,7 +126,7 @@ class Inspection:
             if samples is None or not self._pixels(samples, start):
                 continue
             self._measured(samples, start)
-            objects.append(object_rows(samples, *self._objects_of()))
+            objects.append(object_rows(samples, self.info.class_names, self.info.describe))
             counts.add(samples, objects[-1])
             metadata.append(samples.metadata)
         if self.findings:
@@ -139,10 +139,6 @@ class Inspection:
         except SchemaError as error:
             self.findings.append(from_error(error, "metadata", self.entry.name))
         return ShardContents(rows, np.concatenate(objects), counts)
-
-    def _objects_of(self) -> tuple[tuple[str, ...], int]:
-        """Return what decides which regions are objects."""
-        return self.info.class_names, self.info.describe.min_area_px
 
     def _read(self, file: h5py.File, start: int, stop: int) -> ShardSamples | None:
         """Return a block of samples, or None after naming those that cannot be read."""
