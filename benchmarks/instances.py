@@ -93,7 +93,9 @@ class Bench:
             "joined": DescribeConfig(split=never),
             "objects": DescribeConfig(split=config),
         }
-        self.counts = {form: defaultdict(lambda: np.zeros(3, int)) for form in self.forms}
+        self.counts: dict[str, dict[int, np.ndarray]] = {
+            form: defaultdict(lambda: np.zeros(3, int)) for form in self.forms
+        }
         self.singles: dict[int, list[np.ndarray]] = defaultdict(list)
         self.met: dict[int, list[Pair]] = defaultdict(list)
 

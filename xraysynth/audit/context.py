@@ -15,8 +15,9 @@ LIMITS = (
     "The masks come from the segmenter, not from a person: a report can look perfect while all "
     "masks are shifted by a pixel or name the wrong class. Look at the samples; measure with "
     "`xraysynth evaluate`.",
-    "Confidence is what the segmenter says of itself. It was not calibrated: 0.9 does not mean "
-    "right in nine cases of ten.",
+    "Confidence was calibrated without any truth, on how far heads that learned different parts of "
+    "the exemplars agree: 0.9 means right in about nine cases of ten only as far as their errors "
+    "differ. `xraysynth evaluate segmenter` measures it on simulated scans.",
     "Equal class frequencies are not realism: shapes, textures and materials may be wrong while "
     "every number here agrees with the training scans.",
     "Perceptual hashes see the coarse picture. Copies that are mirrored, shifted or partly "

@@ -80,7 +80,7 @@ def segmenter(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None:
             raise InputError(f"--{name} belongs to --suite; add --suite paper, or leave it out.")
     from xraysynth.evaluate.oracle import OracleConfig
-    from xraysynth.evaluate.segmenter import evaluate_segmenter
+    from xraysynth.evaluate.segmenter import evaluate_segmenter, reliability_picture
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
@@ -93,7 +93,10 @@ def segmenter(arguments: argparse.Namespace) -> int:
         show_json(report)
         return 0
     show_table(score_rows(report))
+    say()
+    show_table(confidence_rows(report))
     say(f"scores: {arguments.out}")
+    say(f"reliability curves: {reliability_picture(arguments.out)}")
     return 0
 
 
@@ -275,6 +278,22 @@ def score_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
             "threats merged": _figure(scores["threats_merged"]["mean_iou"]),
         }
         for what, scores in judged.items()
+    ]
+
+
+def confidence_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return how honest confidence is, as rows of a table."""
+    return [
+        {
+            "confidence of": what,
+            "mean": _figure(found.get("mean_confidence")),
+            "right": _figure(found.get("share_right")),
+            "calibration error": _figure(found["expected_calibration_error"]),
+            "classes of the exemplar": _figure(
+                report["confidence_taught"][what]["expected_calibration_error"]
+            ),
+        }
+        for what, found in report["confidence"].items()
     ]
 
 

@@ -11,8 +11,9 @@ from xraysynth.shards.manifest import Manifest
 
 LIMITS = """\
 - The images are generated. A detector trained on them must be tested on real, held-out scans.
-- Masks come from a segmenter, not from a person or from physics: a pixel may be wrong, and the
-  `confidence` of a pixel is the segmenter's own opinion. Filter with `flagged` and `score`.
+- Masks come from a segmenter, not from a person or from physics: a pixel may be wrong. Its
+  `confidence` estimates how often such labels are right; it was calibrated without any truth.
+  Filter with `flagged`, `foreground_confidence` and `score`.
 - Touching items of one class are told apart only where the outline leaves no doubt, which is
   seldom: most are one object. Items that the generator never saw do not occur.
 - Frequencies of classes follow the generator, not the traffic at any checkpoint."""

@@ -61,10 +61,10 @@ def split_touching(inside: np.ndarray, config: SplitConfig) -> np.ndarray:
 
     >>> bars = np.zeros((40, 40), bool)
     >>> bars[2:8, 2:30] = True
-    >>> split_touching(bars, SplitConfig()).max()
+    >>> int(split_touching(bars, SplitConfig()).max())
     1
     >>> bars[9:38, 26:33] = bars[8, 26:28] = True
-    >>> split_touching(bars, SplitConfig()).max()
+    >>> int(split_touching(bars, SplitConfig()).max())
     2
     """
     parts = np.zeros(inside.shape, np.int32)
