@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from xraysynth.errors import StageError
+from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_path
 from xraysynth.oneshot.shard_maker import ExportConfig, MadeShard, ShardMaker, ShardTask
 from xraysynth.progress import Progress, silent
@@ -63,6 +64,7 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
         If a worker was killed; the whole shards stay, and the same call goes on.
     """
     files = (str(generator_path(generator_file)), Path(segmenter_file))
+    keep_freed_memory()
     with single_threaded():
         maker = ShardMaker(*files, config)
         info = maker.info(seed)
@@ -155,6 +157,7 @@ def _start_worker(
 ) -> None:
     """Load generator and segmenter into a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(1)
     _MAKER[:] = [ShardMaker(generator_file, segmenter_file, config)]
