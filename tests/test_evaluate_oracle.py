@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from skimage import io
 
 from xraysynth import schema
 from xraysynth.errors import InputError
 from xraysynth.evaluate.oracle import OracleConfig, train_oracle
+from xraysynth.evaluate.reliability import write_reliability
 from xraysynth.evaluate.segmenter import evaluate_segmenter
 from xraysynth.oneshot.labeller import (
     LabellerConfig,
@@ -114,6 +116,29 @@ def test_the_report_says_what_judged_and_what_labelled(report: dict[str, Any]) -
     assert report["exemplar_origins"] == ["Drawn by lot."]
     assert report["background_counts_in_mean_iou"] is True
     assert report["segmenter"]["threats_merged"]["iou"]["threat"] > 0.8
+
+
+def test_confidence_is_held_against_the_oracle(report: dict[str, Any]) -> None:
+    found = report["confidence"]
+    assert set(found) == {"pixels", "pixels off the background", "objects", "scans"}
+    # The masks say that they are sure, and are as right as the oracle finds them.
+    accuracy = report["segmenter"]["pixel_accuracy"]
+    assert found["pixels"]["mean_confidence"] == 1
+    assert found["pixels"]["share_right"] == pytest.approx(accuracy, abs=1e-6)
+    assert found["pixels"]["expected_calibration_error"] == pytest.approx(1 - accuracy, abs=1e-6)
+    assert found["scans"]["answers"] == 20
+    assert found["scans"]["rank_correlation"] is None  # All scans are alike sure.
+    assert found["objects"]["answers"] > 0
+    assert report["confidence_taught"]["pixels"]["answers"] == 20 * 16 * 16
+
+
+def test_the_curves_are_drawn_beside_the_figures(report: dict[str, Any], tmp_path: Path) -> None:
+    write_reliability(tmp_path / "curves.png", report["confidence"])
+    write_reliability(tmp_path / "again.png", report["confidence"])
+    height, width, _ = io.imread(tmp_path / "curves.png").shape
+    assert height > 300
+    assert width > 4 * 250
+    assert (tmp_path / "curves.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 
 def test_wrong_masks_score_lower(scans: Path, report: dict[str, Any], tmp_path: Path) -> None:

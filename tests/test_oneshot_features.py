@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ from xraysynth.oneshot.clustering import (
 from xraysynth.oneshot.features import (
     Interpolation,
     SiteMap,
+    StreamedProjection,
     concatenated,
     measure_statistics,
     project,
@@ -249,3 +252,19 @@ def test_clustering_lowers_its_loss_and_repeats_itself() -> None:
     assert np.mean(first.losses[-5:]) < 0.8 * np.mean(first.losses[:5])
     assert torch.equal(first.site_map.weights[0], again.site_map.weights[0])
     assert torch.equal(first.prototypes, again.prototypes)
+
+
+@pytest.mark.parametrize(
+    "shape", [{}, {"base_grid": (2, 5), "image_channels": 1}], ids=["square", "oblong-grey"]
+)
+def test_colours_and_scores_drawn_together_are_those_drawn_apart(shape: dict[str, Any]) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        generator = Generator(SMALL.model_copy(update=shape)).eval().requires_grad_(False)
+    site_map = random_map(generator, 5)
+    latent_w = mapped_latents(generator, 3, 1.0, 0, "together")
+    images, scores = project(generator, latent_w, site_map, "bilinear")
+    apart = StreamedProjection(site_map, "bilinear")
+    plain = generator.synthesis(latent_w, on_activation=apart)
+    assert torch.allclose(images, plain, rtol=0, atol=1e-5 * float(plain.abs().max()))
+    assert torch.allclose(scores, apart.result(), rtol=0, atol=1e-5 * float(scores.abs().max()))

@@ -25,7 +25,7 @@ from xraysynth.shards.describe import describe, several_bits
 from xraysynth.shards.phash import hamming, perceptual_hash
 from xraysynth.shards.reader import ShardSet
 from xraysynth.shards.regions import find_regions
-from xraysynth.shards.samples import ARRAYS, SampleArrays, shard_name
+from xraysynth.shards.samples import ARRAYS, DescribeConfig, SampleArrays, shard_name
 from xraysynth.shards.torch_dataset import ShardDataset
 
 
@@ -44,13 +44,13 @@ def test_regions_are_eight_connected_and_of_one_class() -> None:
     mask[0, 0] = mask[1, 1] = 6
     mask[1, 2] = 7
     mask[5, 3:6] = 6
-    found = find_regions(mask, [6, 7], 1)
+    found = find_regions(mask, [6, 7], DescribeConfig(min_area_px=1))
     boxes = [
         (r.class_id, r.rows.start, r.rows.stop, r.columns.start, r.columns.stop, r.inside.sum())
         for r in found
     ]
     assert boxes == [(6, 0, 2, 0, 2, 2), (7, 1, 2, 2, 3, 1), (6, 5, 6, 3, 6, 3)]
-    assert len(find_regions(mask, [6], 3)) == 1
+    assert len(find_regions(mask, [6], DescribeConfig(min_area_px=3))) == 1
 
 
 def test_metadata_of_a_sample_counted_by_hand() -> None:

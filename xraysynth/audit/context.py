@@ -15,15 +15,17 @@ LIMITS = (
     "The masks come from the segmenter, not from a person: a report can look perfect while all "
     "masks are shifted by a pixel or name the wrong class. Look at the samples; measure with "
     "`xraysynth evaluate`.",
-    "Confidence is what the segmenter says of itself. It was not calibrated: 0.9 does not mean "
-    "right in nine cases of ten.",
+    "Confidence was calibrated without any truth, on how far heads that learned different parts of "
+    "the exemplars agree: 0.9 means right in about nine cases of ten only as far as their errors "
+    "differ. `xraysynth evaluate segmenter` measures it on simulated scans.",
     "Equal class frequencies are not realism: shapes, textures and materials may be wrong while "
     "every number here agrees with the training scans.",
     "Perceptual hashes see the coarse picture. Copies that are mirrored, shifted or partly "
     "repainted go unnoticed, and different bags with the same outline may be reported.",
     "Sizes are in pixels of these scans, not in millimetres.",
-    "An object is a connected region: touching items of one class count as one, an item that "
-    "another one divides counts as several.",
+    "An object is a connected region. Touching items of one class are told apart only where the "
+    "outline leaves no doubt, which is seldom; an item that another one divides is one object only "
+    "where the overlaps say that it goes on beneath.",
     "Whether a detector gets better by this export only a detector tells: train one with and one "
     "without, and test both on scans that neither has seen.",
 )
@@ -110,6 +112,7 @@ def _cards(results: Results) -> list[dict[str, Any]]:
             "of labelled pixels",
             not mean >= results.config.min_confidence,
         ),
+        *_rejected(results),
         _card("flagged", whole(flagged), f"{percent(flagged / count)} of the samples", flagged > 0),
         _card(
             "near-duplicates",
@@ -122,6 +125,16 @@ def _cards(results: Results) -> list[dict[str, Any]]:
         matched = int((results.matches.nearest >= 0).sum())
         cards.append(_card("training matches", whole(matched), "perhaps memorised", matched > 0))
     return cards
+
+
+def _rejected(results: Results) -> list[dict[str, Any]]:
+    """Return the share of candidates that were replaced, where there was a limit."""
+    manifest = results.shards.manifest
+    limit, found = manifest.settings.get("min_confidence"), manifest.candidates
+    if not isinstance(limit, int | float) or not limit:
+        return []
+    note = f"of {whole(found.drawn)} candidates, below {limit:g}"
+    return [_card("rejected", percent(found.rejected_share), note)]
 
 
 def _shards(count: int) -> str:

@@ -18,6 +18,7 @@ from xraysynth.audit.statistics import (
 )
 from xraysynth.progress import Progress
 from xraysynth.randomness import stream_seed
+from xraysynth.shards.samples import DescribeConfig
 
 MEASURES = np.dtype(
     [
@@ -87,16 +88,23 @@ class Findings:
     """For each class, places of a few scans that hold it, in order."""
 
 
-def gather(source: Source, config: AuditConfig, progress: Progress, note: str) -> Findings:
+def gather(
+    source: Source,
+    config: AuditConfig,
+    progress: Progress,
+    note: str,
+    describe: DescribeConfig | None = None,
+) -> Findings:
     """Read a source once and gather all that an audit counts.
 
-    Memory does not grow with the number of scans, but for one row of `MEASURES` each.
+    Memory does not grow with the number of scans, but for one row of `MEASURES` each. `describe`
+    says what an object is, for generated and training scans alike.
     """
     class_names = source.class_names
     height, width, _ = source.shape
     found = Findings(
         measures=np.zeros(source.count, MEASURES),
-        masks=MaskStatistics(class_names, (height, width), config.min_object_px),
+        masks=MaskStatistics(class_names, (height, width), config.min_object_px, describe),
         confidence=ConfidenceStatistics(len(class_names)),
         overlaps=OverlapStatistics(len(class_names)),
         examples=[[] for _ in class_names],
@@ -134,7 +142,7 @@ def _measure_masks(rows: np.ndarray, batch: Batch, found: Findings) -> np.ndarra
         rows[name] = np.nan
     if batch.masks is None:
         return None
-    counts = found.masks.add(batch.masks)
+    counts = found.masks.add(batch.masks, batch.overlaps)
     _fill_counts(rows, counts)
     if batch.overlaps is not None:
         rows["overlap_share"] = found.overlaps.add(batch.overlaps)

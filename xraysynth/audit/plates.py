@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xraysynth.shards.regions import Region, find_regions
+from xraysynth.shards.samples import DescribeConfig
 
 _GLYPHS = (
     "111101101101111",
@@ -56,7 +57,8 @@ def number_regions(
     colours : (K, 3) uint8
     """
     scale = picture.shape[0] // label_map.shape[0]
-    regions = find_regions(label_map, class_ids, max(1, int(label_map.size * SMALLEST_SHARE)))
+    smallest = max(1, int(label_map.size * SMALLEST_SHARE))
+    regions = find_regions(label_map, class_ids, DescribeConfig(min_area_px=smallest))
     regions.sort(key=lambda region: -int(np.count_nonzero(region.inside)))
     hides = np.isin(label_map, class_ids).astype(np.int64)
     size = max(1, round(min(picture.shape[:2]) / 90))

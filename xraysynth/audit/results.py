@@ -73,8 +73,11 @@ def find(
     progress: Progress,
 ) -> Results:
     """Read everything once and find all that the report tells."""
-    generated = gather(shards, config, progress, "exported samples")
-    training = None if scans is None else gather(scans, config, progress, "training scans")
+    describe = shards.manifest.describe
+    generated = gather(shards, config, progress, "exported samples", describe)
+    training = None
+    if scans is not None:
+        training = gather(scans, config, progress, "training scans", describe)
     hashes = generated.measures["phash"]
     near = find_within(hashes, config.hash_distance)
     matches, distances = None, {}

@@ -33,6 +33,8 @@ class AuditSummary:
     """Names of the classes that occur, background left out."""
     mean_confidence: float | None
     """Mean over labelled pixels; None if nothing is labelled."""
+    rejected_share: float
+    """Share of the generated scans that were not sure enough, and replaced."""
     flagged: int
     """Samples with at least one reason."""
     flags: dict[str, int]
@@ -125,6 +127,7 @@ def _summary(results: Results, out: Path, written: list[Path]) -> AuditSummary:
             if place > 0 and masks.images[place]
         ],
         mean_confidence=None if isnan(mean) else round(mean, 6),
+        rejected_share=results.shards.manifest.candidates.rejected_share,
         flagged=int(flags["sample_index"].nunique()),
         flags={reason: int(by_reason.get(reason, 0)) for reason in REASONS},
         near_duplicates=int(repeated(results.near).sum()),

@@ -11,6 +11,7 @@ import numpy as np
 from xraysynth import scanfile
 from xraysynth.audit.measures import Batch
 from xraysynth.errors import DamagedError, InputError
+from xraysynth.schema import MAX_CLASSES
 from xraysynth.shards.reader import ShardSet
 
 
@@ -144,16 +145,29 @@ class ScanSource:
 
     def _read(self, file: Any, start: int, stop: int) -> Batch:
         """Return some scans of the open file, their masks in the ids of the export."""
-        masks = None
+        masks = overlaps = None
         if self.has_masks:
             stored = file["masks"][start:stop]
             _check_ids(stored, self.own_names, self.path)
             masks = self._ids[stored]
+            if "overlaps" in file:
+                overlaps = _moved_bits(file["overlaps"][start:stop], self._ids)
         return Batch(
             images=file["images"][start:stop],
             names=_dataset(file, "metadata", self.path)[start:stop]["scan_id"],
             masks=masks,
+            overlaps=overlaps,
         )
+
+
+def _moved_bits(overlaps: np.ndarray, new_ids: np.ndarray) -> np.ndarray:
+    """Return bit maps with the bit of each class at its new place; from 32 on there is none."""
+    moved = np.zeros_like(overlaps)
+    for class_id, new_id in enumerate(new_ids.tolist()[:MAX_CLASSES]):
+        if new_id < MAX_CLASSES:
+            bit = (overlaps >> np.uint32(class_id)) & np.uint32(1)
+            moved |= bit << np.uint32(new_id)
+    return moved
 
 
 def _dataset(file: Any, name: str, path: Path) -> Any:

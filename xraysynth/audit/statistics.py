@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xraysynth.shards.regions import find_regions
-from xraysynth.shards.samples import object_class_ids
+from xraysynth.shards.samples import DescribeConfig, object_class_ids
 
 HEAT_CELLS = 48
 """Largest number of cells of a heat map along one side."""
@@ -77,9 +77,9 @@ class MaskCounts:
     areas: np.ndarray
     """(n, K) pixels of each class."""
     n_objects: np.ndarray
-    """(n,) connected regions of item classes, specks left out."""
+    """(n,) objects of item classes, specks left out."""
     n_specks: np.ndarray
-    """(n,) regions too small to be objects."""
+    """(n,) pieces too small to be objects."""
 
 
 class MaskStatistics:
@@ -89,16 +89,23 @@ class MaskStatistics:
     ----------
     class_names : K names, place = class id
     shape : (H, W) of every label map
-    min_object_px : smaller connected regions are specks, no objects
+    min_object_px : smaller ones are specks, no objects
+    describe : how objects are told apart and joined; as an export does by default
     """
 
     def __init__(
-        self, class_names: Sequence[str], shape: tuple[int, int], min_object_px: int = 4
+        self,
+        class_names: Sequence[str],
+        shape: tuple[int, int],
+        min_object_px: int = 4,
+        describe: DescribeConfig | None = None,
     ) -> None:
         count = len(class_names)
         self.class_names = list(class_names)
         self.item_ids = object_class_ids(tuple(class_names))
         self.min_object_px = min_object_px
+        # Specks count here as well: what is too small is not left out.
+        self._describe = (describe or DescribeConfig()).model_copy(update={"min_area_px": 1})
         self.shape = shape
         self.n_masks = 0
         self.pixels = np.zeros(count, np.int64)
@@ -112,8 +119,8 @@ class MaskStatistics:
         self._cells, self.cell_pixels = _cell_map(shape)
         self.heat = np.zeros((count, *self.cell_pixels.shape), np.int64)
 
-    def add(self, masks: np.ndarray) -> MaskCounts:
-        """Count some label maps (n, H, W); return what each of them holds."""
+    def add(self, masks: np.ndarray, overlaps: np.ndarray | None = None) -> MaskCounts:
+        """Count some label maps (n, H, W), with bit maps if known; return what each holds."""
         count, n_cells = len(self.class_names), self.cell_pixels.size
         flat = masks.reshape(len(masks), -1).astype(np.int64)
         heat = np.bincount((flat * n_cells + self._cells).ravel(), minlength=count * n_cells)
@@ -128,15 +135,18 @@ class MaskStatistics:
         self.together += present.T @ present
         for class_id in np.flatnonzero(present.any(axis=0)):
             self.areas[class_id].add(areas[present[:, class_id] > 0, class_id])
-        n_objects, n_specks = self._add_objects(masks)
+        n_objects, n_specks = self._add_objects(masks, overlaps)
         return MaskCounts(areas=areas, n_objects=n_objects, n_specks=n_specks)
 
-    def _add_objects(self, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Count the connected regions of some label maps; return objects and specks of each."""
+    def _add_objects(
+        self, masks: np.ndarray, overlaps: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Count the objects of some label maps; return objects and specks of each."""
         found = np.zeros((len(masks), 2), np.int64)
         areas: dict[int, list[int]] = {}
         for place, mask in enumerate(masks):
-            for region in find_regions(mask, self.item_ids, 1):
+            bits = None if overlaps is None else overlaps[place]
+            for region in find_regions(mask, self.item_ids, self._describe, bits):
                 area = int(np.count_nonzero(region.inside))
                 speck = area < self.min_object_px
                 found[place, int(speck)] += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from xraysynth.cli.console import say, show_json, show_table, watched
 from xraysynth.cli.gan import add_generator
@@ -17,6 +16,12 @@ from xraysynth.cli.parser import (
     add_settings,
     add_workers,
     positive,
+)
+from xraysynth.cli.score_tables import (
+    confidence_rows,
+    measure_rows,
+    requested_rows,
+    score_rows,
 )
 from xraysynth.cli.suite import SUITE_ONLY, add_suite, suite
 from xraysynth.errors import InputError
@@ -80,7 +85,7 @@ def segmenter(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None:
             raise InputError(f"--{name} belongs to --suite; add --suite paper, or leave it out.")
     from xraysynth.evaluate.oracle import OracleConfig
-    from xraysynth.evaluate.segmenter import evaluate_segmenter
+    from xraysynth.evaluate.segmenter import evaluate_segmenter, reliability_picture
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
@@ -93,7 +98,10 @@ def segmenter(arguments: argparse.Namespace) -> int:
         show_json(report)
         return 0
     show_table(score_rows(report))
+    say()
+    show_table(confidence_rows(report))
     say(f"scores: {arguments.out}")
+    say(f"reliability curves: {reliability_picture(arguments.out)}")
     return 0
 
 
@@ -218,66 +226,3 @@ def gan(arguments: argparse.Namespace) -> int:
             show_table(rows)
     say(f"{report['samples_each']} scans of each kind: {arguments.out}")
     return 0
-
-
-def requested_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return how often each of the contents asked for was found, as rows of a table."""
-    asked = report.get("requested")
-    if asked is None:
-        return []
-    return [
-        {
-            "asked for": name,
-            "recognised": _figure(entry["recognised"]),
-            "ceiling": _figure(entry["ceiling"]),
-            "of ceiling": _figure(entry["of_ceiling"]),
-            "false alarms": _figure(entry["false_alarms"]),
-            "of real scans": _figure(entry["false_alarms_of_real"]),
-        }
-        for name, entry in asked["contents"].items()
-    ]
-
-
-def measure_rows(report: dict[str, Any], made: str = "simulated") -> list[dict[str, Any]]:
-    """Return each measure as a row: made against real, and real against real."""
-    return [
-        {
-            "measure": name,
-            made: entry["made"]["mean"],
-            "+-": entry["made"]["sd"],
-            "real halves": entry["real_halves"]["mean"],
-            "+- ": entry["real_halves"]["sd"],
-            "beside": _beside(entry),
-        }
-        for name, entry in report["measures"].items()
-    ]
-
-
-def _beside(entry: dict[str, Any]) -> str:
-    """Return what sets the two figures side by side."""
-    if "excess" in entry:
-        return f"excess {entry['excess']:.3f}"
-    return "-" if entry["ratio"] is None else f"x {entry['ratio']:.3g}"
-
-
-def score_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the headline of a report as rows of a table."""
-    judged = {
-        "exported masks, all classes": report["segmenter"],
-        "exported masks, classes of the exemplar": report["segmenter_taught"],
-        "the oracle itself, held-out scans": report["oracle"]["held_out_scores"],
-    }
-    return [
-        {
-            "what": what,
-            "mean_iou": _figure(scores["mean_iou"]),
-            "foreground wiou": _figure(scores["weighted_iou_foreground"]),
-            "threats merged": _figure(scores["threats_merged"]["mean_iou"]),
-        }
-        for what, scores in judged.items()
-    ]
-
-
-def _figure(value: float | None) -> str:
-    """Return a score to three places."""
-    return "-" if value is None else f"{value:.3f}"

@@ -80,6 +80,12 @@ def _add_export(commands: argparse._SubParsersAction[Parser]) -> None:
         "--count", type=positive, required=True, metavar="N", help="number of scans"
     )
     parser.add_argument("--shard-size", type=positive, metavar="K", help="scans a shard")
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        metavar="C",
+        help="draw scans anew whose labels are less sure, 0 to 1 (0)",
+    )
     add_request(parser)
     add_out(parser, "folder for the shards")
     add_seed(parser)
@@ -94,10 +100,11 @@ def export(arguments: argparse.Namespace) -> int:
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
-    named = given_settings(arguments, ("count", "shard_size", "contains", "balance"))
+    names = ("count", "shard_size", "min_confidence", "contains", "balance")
+    named = given_settings(arguments, names)
     config = settings_from_mapping(ExportConfig, with_overrides(named, arguments.set))
     with watched("export") as progress:
-        export_shards(
+        manifest = export_shards(
             arguments.gan,
             arguments.segmenter,
             config,
@@ -105,6 +112,12 @@ def export(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             workers=arguments.workers,
             progress=progress,
+        )
+    if config.min_confidence:
+        found = manifest.candidates
+        say(
+            f"{found.rejected} of {found.drawn} generated scans ({found.rejected_share:.1%}) were "
+            f"less sure than {config.min_confidence:g} and replaced"
         )
     say(f"{config.count} labelled scans: {arguments.out}")
     return 0

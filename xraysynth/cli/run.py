@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraysynth.cli.console import StageObserver, say, show_json, show_table
-from xraysynth.cli.evaluate import score_rows
 from xraysynth.cli.parser import Parser, add_command, add_json, add_settings
+from xraysynth.cli.score_tables import confidence_rows, score_rows
 
 if TYPE_CHECKING:
     from xraysynth.pipeline.definition import Pipeline
@@ -120,6 +120,8 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
         say(f"{sum(counts)} labelled scans in {len(counts)} shards: {folder / SHARDS}")
     if "evaluate" in pipeline.settings:
         say("masks judged by a network that learned exact ones:")
-        show_table(score_rows(read_json(folder / EVALUATION)))
+        scores = read_json(folder / EVALUATION)
+        show_table(score_rows(scores))
+        show_table(confidence_rows(scores))
     if report.exists():
         say(f"report: {report}")

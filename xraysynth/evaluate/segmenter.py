@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from xraysynth.errors import InputError
+from xraysynth.evaluate.honesty import Honesty
 from xraysynth.evaluate.metrics import Confusion, scores
 from xraysynth.evaluate.oracle import Oracle, OracleConfig, group_of_classes, train_oracle
+from xraysynth.evaluate.reliability import write_reliability
 from xraysynth.files import write_json
 from xraysynth.oneshot.labeller import STRIDE, class_probabilities
 from xraysynth.progress import Progress, silent
@@ -35,13 +37,15 @@ def evaluate_segmenter(  # noqa: PLR0913 (what the command line names)
     ----------
     shards : a finished export
     scans : simulated scans with exact masks, like those that the generator learned from
-    out : where the figures are written as JSON; None writes nothing
+    out : where the figures are written as JSON, the reliability curves beside it as
+        `NAME.reliability.png`; None writes nothing
 
     Returns
     -------
     dict
         All figures: `segmenter` against all classes of the oracle, `segmenter_taught` when the
-        oracle may only answer with classes of the exemplar, `oracle` with its own score.
+        oracle may only answer with classes of the exemplar, `oracle` with its own score;
+        `confidence` and `confidence_taught`, how often what is said with a confidence is right.
 
     Raises
     ------
@@ -61,7 +65,19 @@ def evaluate_segmenter(  # noqa: PLR0913 (what the command line names)
     }
     if out is not None:
         write_json(out, report)
+        write_reliability(reliability_picture(out), report["confidence"])
     return report
+
+
+def reliability_picture(out: Path) -> Path:
+    """Return where the curves of a report are drawn.
+
+    Examples
+    --------
+    >>> reliability_picture(Path("runs/scores.json")).name
+    'scores.reliability.png'
+    """
+    return out.with_suffix(".reliability.png")
 
 
 def judge(exported: ShardSet, oracle: Oracle) -> dict[str, Any]:
@@ -69,12 +85,17 @@ def judge(exported: ShardSet, oracle: Oracle) -> dict[str, Any]:
     names = oracle.class_names
     own_ids = class_ids(exported.class_names, names)
     everything, taught = Confusion(names), Confusion(names)
+    honesty, honesty_taught = (Honesty(exported.manifest) for _ in range(2))
     sure, count = 0.0, 0
     for batch in exported.batches(BLOCK):
         probability = class_probabilities(oracle.model, batch["image"])
         masks = own_ids[batch["mask"]]
-        everything.add(probability.argmax(1), masks)
-        taught.add(own_ids[probability[:, own_ids].argmax(1)], masks)
+        for truth, counts, said in (
+            (probability.argmax(1), everything, honesty),
+            (own_ids[probability[:, own_ids].argmax(1)], taught, honesty_taught),
+        ):
+            counts.add(truth, masks)
+            said.add(batch, truth == masks)
         sure += float(probability.max(1).mean()) * len(masks)
         count += len(masks)
     groups = group_of_classes()
@@ -85,6 +106,8 @@ def judge(exported: ShardSet, oracle: Oracle) -> dict[str, Any]:
         "background_counts_in_mean_iou": True,
         "segmenter": scores(everything, groups),
         "segmenter_taught": scores(taught, groups),
+        "confidence": honesty.figures(),
+        "confidence_taught": honesty_taught.figures(),
         "oracle_mean_confidence_on_exported_scans": round(sure / count, 6),
     }
 

@@ -7,7 +7,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import torch
@@ -101,10 +101,31 @@ class Synthesis(nn.Module):
         -------
         (n, image_channels, height, width)
         """
+        image: Tensor | None = None
+        for to_image, features, style_w in self.walk(
+            latent_w, noise_mode, on_activation, rng, dtype
+        ):
+            skip: Tensor = to_image(features, style_w)
+            image = skip if image is None else upsample(image) + skip
+        assert image is not None
+        return image
+
+    def walk(
+        self,
+        latent_w: Tensor,
+        noise_mode: NoiseMode = "const",
+        on_activation: OnActivation | None = None,
+        rng: torch.Generator | JoinedRng | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Iterator[tuple[ToImage, Tensor, Tensor]]:
+        """Yield, coarse to fine, what each block adds to the image.
+
+        Its 1x1 convolution, the features (n, channels, height, width) and the codes (n, w_dim) that
+        this is applied to. Parameters are those of `forward`.
+        """
         n_samples, row, site = len(latent_w), 0, 0
         start = self.block(4).const.to(dtype)
         features = start.expand(n_samples, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        image: Tensor | None = None
         for resolution in self.resolutions:
             block = self.block(resolution)
             for _, layer in block.convolutions:
@@ -113,10 +134,7 @@ class Synthesis(nn.Module):
                 if on_activation is not None:
                     on_activation(site, features)
                 row, site = row + 1, site + 1
-            skip = block.torgb(features, latent_w[:, row])
-            image = skip if image is None else upsample(image) + skip
-        assert image is not None
-        return image
+            yield block.torgb, features, latent_w[:, row]
 
 
 class Generator(nn.Module):

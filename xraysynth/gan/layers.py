@@ -144,12 +144,18 @@ class ToImage(nn.Module):
     def forward(self, features: Tensor, latent_w: Tensor) -> Tensor:
         """(n, n_in, h, w), (n, w_dim) -> (n, n_out, h, w), at least float32."""
         n_samples, n_in, height, width = features.shape
-        style = self.affine(latent_w) * self.weight_gain
-        # With so few outputs, one small matrix a sample is cheaper than modulating the features.
-        matrix = (self.weight[:, :, 0, 0] * style[:, None, :]).to(features.dtype)
+        matrix = self.matrix(latent_w).to(features.dtype)
         pixels = features.permute(0, 2, 3, 1).reshape(n_samples, height * width, n_in)
         image = at_least_float32(pixels @ matrix.transpose(1, 2)) + self.bias
         return image.reshape(n_samples, height, width, -1).permute(0, 3, 1, 2)
+
+    def matrix(self, latent_w: Tensor) -> Tensor:
+        """(n, w_dim) -> (n, n_out, n_in): what a pixel's features are multiplied by.
+
+        With so few outputs, one small matrix a sample is cheaper than modulating the features.
+        """
+        style = self.affine(latent_w) * self.weight_gain
+        return self.weight[:, :, 0, 0] * style[:, None, :]
 
 
 def demodulated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -13,15 +13,26 @@ from xraysynth.gan.values import to_pixels, to_values
 from xraysynth.randomness import stream
 
 
-def latents(generator: Generator, seed: int, indices: Iterable[int]) -> Tensor:
+def latents(
+    generator: Generator,
+    seed: int,
+    indices: Iterable[int],
+    attempts: Sequence[int] | None = None,
+) -> Tensor:
     """Return the latent codes of numbered samples: each depends on its own number alone.
+
+    `attempts` tells how many codes of the same number went before, none if it is not given.
 
     Returns
     -------
     (n, z_dim) float32, standard normal
     """
+    numbers = [int(index) for index in indices]
     codes = [
-        stream(seed, "latent", int(index)).standard_normal(generator.z_dim) for index in indices
+        stream(seed, "latent", index, *([attempt] if attempt else [])).standard_normal(
+            generator.z_dim
+        )
+        for index, attempt in zip(numbers, attempts or [0] * len(numbers), strict=True)
     ]
     return torch.from_numpy(np.stack(codes).astype(np.float32))
 

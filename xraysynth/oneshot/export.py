@@ -21,8 +21,9 @@ from pathlib import Path
 import torch
 
 from xraysynth.errors import StageError
+from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_path
-from xraysynth.oneshot.shard_maker import ExportConfig, ShardMaker, ShardTask
+from xraysynth.oneshot.shard_maker import ExportConfig, MadeShard, ShardMaker, ShardTask
 from xraysynth.progress import Progress, silent
 from xraysynth.shards.manifest import Manifest
 from xraysynth.shards.samples import ExportInfo, shard_name
@@ -57,12 +58,13 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
     CheckpointError
         If the segmenter is of another generator.
     InputError
-        If `out` holds another export, the generator cannot be asked for what `config` names, or
-        there is no CUDA where it was asked for.
+        If `out` holds another export, the generator cannot be asked for what `config` names,
+        there is no CUDA where it was asked for, or hardly any scan reaches `min_confidence`.
     StageError
         If a worker was killed; the whole shards stay, and the same call goes on.
     """
     files = (str(generator_path(generator_file)), Path(segmenter_file))
+    keep_freed_memory()
     with single_threaded():
         maker = ShardMaker(*files, config)
         info = maker.info(seed)
@@ -72,14 +74,16 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
         done = config.count - sum(task.count for task in missing)
         progress(done, config.count, "")
         if workers == 1 or len(missing) <= 1:
-            made: Iterator[int] = (maker.make(task, seed, out) for task in missing)
+            made: Iterator[MadeShard] = (maker.make(task, seed, out) for task in missing)
         else:
             made = _made_by_workers(missing, files, config, seed, (out, workers))
-        started, before = time.monotonic(), done
-        for count in made:
-            done += count
+        started, before, rejected = time.monotonic(), done, 0
+        for shard in made:
+            done, rejected = done + shard.count, rejected + shard.rejected
             rate = (done - before) / max(time.monotonic() - started, 1e-6)
-            progress(done, config.count, f"{rate:.0f} scans/s")
+            share = rejected / (done - before + rejected)
+            more = f", {share:.1%} rejected" if config.min_confidence else ""
+            progress(done, config.count, f"{rate:.0f} scans/s{more}")
     return finish(out, info)
 
 
@@ -122,8 +126,8 @@ def _made_by_workers(
     config: ExportConfig,
     seed: int,
     where: tuple[Path, int],
-) -> Iterator[int]:
-    """Yield the number of samples of each shard as worker processes finish it."""
+) -> Iterator[MadeShard]:
+    """Yield what came of each shard as worker processes finish it."""
     out, workers = where
     pool = ProcessPoolExecutor(
         min(workers, len(tasks)),
@@ -132,7 +136,7 @@ def _made_by_workers(
         initargs=(*files, config, os.getpid()),
     )
     try:
-        futures: list[Future[int]] = [pool.submit(_work, task, seed, out) for task in tasks]
+        futures: list[Future[MadeShard]] = [pool.submit(_work, task, seed, out) for task in tasks]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
@@ -153,6 +157,7 @@ def _start_worker(
 ) -> None:
     """Load generator and segmenter into a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(1)
     _MAKER[:] = [ShardMaker(generator_file, segmenter_file, config)]
@@ -165,6 +170,6 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _work(task: ShardTask, seed: int, out: Path) -> int:
+def _work(task: ShardTask, seed: int, out: Path) -> MadeShard:
     """Make one shard in a worker process."""
     return _MAKER[0].make(task, seed, out)

@@ -7,7 +7,7 @@ many styles: rows of `latent_w` that do not move items are swapped, and the labe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.calibration import CalibrationConfig, Head, confidence_levels
 from xraysynth.oneshot.clustering import (
     ClusterConfig,
     Clustering,
@@ -31,6 +32,9 @@ from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
 from xraysynth.settings import Settings
+
+CALIBRATION_VIEWS = 6
+"""Views of each exemplar, not trained on, that probabilities are fitted on."""
 
 
 class HeadConfig(Settings):
@@ -59,6 +63,8 @@ class LearnConfig(Settings):
     """The self-supervised part."""
     head: HeadConfig = HeadConfig()
     """The part that sees labels."""
+    calibration: CalibrationConfig = CalibrationConfig()
+    """What makes confidence honest."""
     smoothing_px: int = Field(1, ge=0, le=8)
     """Scores are averaged this far around a pixel."""
     overlap_threshold: float = Field(0.25, gt=0, lt=1)
@@ -117,7 +123,8 @@ def learn_head(
         settings={**config.model_dump(mode="json"), "seed": seed},
     )
     site_map = standard.folded(weight / temperature, bias / temperature)
-    return Segmenter(site_map=site_map.to(torch.device("cpu")), facts=facts)
+    levels = _calibrate(taught, standard, temperature)
+    return Segmenter(site_map=site_map.to(torch.device("cpu")), facts=facts, levels=levels)
 
 
 class _Lesson:
@@ -164,11 +171,19 @@ def _standardised(
     return site_map.folded(torch.diag(1 / std), -mean / std)
 
 
-def _train_head(taught: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
-    """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy."""
+def _train_head(
+    taught: _Lesson, site_map: SiteMap, part: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy.
+
+    Only pixels of `part` (exemplars, H, W) bool are learned from; None is all.
+    """
     config = taught.config.head
     pixels, labels = taught.views(site_map, "train", config.views)
     flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
+    if part is not None:
+        mine = part.to(flat.device).repeat(config.views, 1, 1).flatten()
+        flat, classes = flat[mine], classes[mine]
     if len(flat) > config.pixels:
         rng = stream(taught.seed, "head pixels")
         chosen = torch.from_numpy(rng.permutation(len(flat))[: config.pixels]).to(flat.device)
@@ -192,9 +207,34 @@ def _train_head(taught: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
     return weight.detach(), bias.detach()
 
 
+def _calibrate(taught: _Lesson, standard: SiteMap, temperature: float) -> Tensor | None:
+    """Return the segmenter's table of confidence, or None if none is wanted."""
+    config, generator = taught.config, taught.generator
+    own = config.calibration
+    if not own.scans:
+        return None
+    latent_w = mapped_latents(generator, own.scans, own.truncation_psi, taught.seed, "agreement")
+
+    def fresh(site_map: SiteMap) -> Iterator[Tensor]:
+        for some in latent_w.split(8):
+            with torch.no_grad():
+                _, scores = project(generator, some, site_map, config.interpolation)
+            yield functional.softmax(smoothed(scores, config.smoothing_px), 1)
+
+    def train(part: Tensor) -> Head:
+        weight, bias = _train_head(taught, standard, part)
+        site_map = standard.folded(weight / temperature, bias / temperature)
+        scores, _ = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
+        views = functional.softmax(smoothed(scores, config.smoothing_px), 1)
+        return Head(fresh=fresh(site_map), views=views)
+
+    labels = taught.known.labels.cpu().numpy()
+    return torch.from_numpy(confidence_levels(labels, taught.known.n_classes, train, own))
+
+
 def _temperature(taught: _Lesson, site_map: SiteMap) -> float:
     """Return the divisor of the scores with the least cross-entropy on views not trained on."""
-    pixels, labels = taught.views(site_map, "calibrate", 6)
+    pixels, labels = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
     scores = smoothed(pixels, taught.config.smoothing_px)
     candidates = np.geomspace(0.25, 8, 41)
     losses = [float(functional.cross_entropy(scores / t, labels)) for t in candidates.tolist()]

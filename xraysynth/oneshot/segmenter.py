@@ -19,11 +19,14 @@ from torch.nn import functional
 from xraysynth.errors import CheckpointError, SettingsError
 from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.calibration import LEVELS, levels
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.schema import MAX_CLASSES
 from xraysynth.settings import Settings, settings_from_mapping
 
 KIND = "segmenter"
+TABLE = "confidence"
+"""Name of the tensor of calibrated levels."""
 
 
 class SegmenterFacts(Settings):
@@ -67,6 +70,9 @@ class Segmenter:
     """Hidden features to class scores."""
     facts: SegmenterFacts
     """Class names, origin, generator."""
+    levels: Tensor | None = None
+    """(K + 1, 256) uint8: confidence by class and probability, as `calibration` gives it; the last
+    row is for classes beyond those learned. None is the probability itself."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -89,13 +95,22 @@ class Segmenter:
             bits |= (crossed | (label == class_id)).int() << class_id
         return PixelLabels(
             label_map=label.cpu().numpy(),
-            confidence=(highest * 255).round().byte().cpu().numpy(),
+            confidence=self._confidence(highest, label).cpu().numpy(),
             overlaps=bits.cpu().numpy().view(np.uint32),
         )
 
+    def _confidence(self, highest: Tensor, label: Tensor) -> Tensor:
+        """Return confidence (n, H, W) uint8 of probabilities and labels."""
+        level = levels(highest)
+        if self.levels is None:
+            return level.byte()
+        row = label.long().clamp_max(len(self.levels) - 1)
+        return self.levels.flatten()[row * LEVELS + level]
+
     def to(self, device: torch.device) -> Segmenter:
         """Return the segmenter on a device."""
-        return Segmenter(site_map=self.site_map.to(device), facts=self.facts)
+        table = None if self.levels is None else self.levels.to(device)
+        return Segmenter(site_map=self.site_map.to(device), facts=self.facts, levels=table)
 
 
 def largest(scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +179,10 @@ def save_segmenter(segmenter: Segmenter, path: Path) -> None:
     """Write a segmenter to one safetensors file with its facts as JSON; equal ones, equal bytes."""
     tensors = {f"site{index}": w for index, w in enumerate(segmenter.site_map.weights)}
     facts = segmenter.facts.model_dump(mode="json")
-    save_tensors(path, {**tensors, "bias": segmenter.site_map.bias}, {"kind": KIND, "facts": facts})
+    tensors["bias"] = segmenter.site_map.bias
+    if segmenter.levels is not None:
+        tensors[TABLE] = segmenter.levels
+    save_tensors(path, tensors, {"kind": KIND, "facts": facts})
 
 
 def load_segmenter(path: Path) -> Segmenter:
@@ -184,16 +202,31 @@ def load_segmenter(path: Path) -> Segmenter:
         facts = settings_from_mapping(SegmenterFacts, metadata.get("facts"), "facts")  # type: ignore[arg-type]
     except SettingsError as error:
         raise CheckpointError(f"{path}: {error} Learn the segmenter again.") from None
+    table = tensors.pop(TABLE, None)
     n_sites = len(tensors) - 1
     names = [f"site{index}" for index in range(n_sites)]
     if n_sites < 1 or set(tensors) != {*names, "bias"}:
         raise CheckpointError(
-            f"{path} holds the tensors {sorted(tensors)}; want bias and site0, site1, ... "
-            "Learn again."
+            f"{path} holds the tensors {sorted(tensors)}; want bias and site0, site1, ..., and "
+            f"perhaps {TABLE}. Learn again."
         )
     site_map = SiteMap(weights=tuple(tensors[name] for name in names), bias=tensors["bias"])
     _check_tensors(path, site_map, len(facts.class_names))
-    return Segmenter(site_map=site_map, facts=facts)
+    _check_table(path, table, len(facts.class_names))
+    return Segmenter(site_map=site_map, facts=facts, levels=table)
+
+
+def _check_table(path: Path, table: Tensor | None, n_classes: int) -> None:
+    """Raise unless the levels of confidence are bytes that never fall, a row a class and one."""
+    if table is None:
+        return
+    shape = (n_classes + 1, LEVELS)
+    sound = table.dtype == torch.uint8 and tuple(table.shape) == shape
+    if not sound or bool((table[:, 1:] < table[:, :-1]).any()):
+        raise CheckpointError(
+            f"{path}: tensor {TABLE} is {table.dtype} {tuple(table.shape)}; want uint8 {shape}, "
+            "rows that never fall. Learn again."
+        )
 
 
 def _check_tensors(path: Path, site_map: SiteMap, n_classes: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from xraysynth.gan.contents import check_request, requested_labels, requested_na
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
+from xraysynth.oneshot.selection import select
 from xraysynth.settings import Settings
 from xraysynth.shards.describe import describe, join_names
 from xraysynth.shards.samples import DescribeConfig, ExportInfo, SampleArrays, shard_name
@@ -40,6 +42,8 @@ class ExportConfig(Settings):
     """What every scan is asked to hold, of the labels that the generator knows."""
     balance: bool = False
     """Ask each label in turn, so that each is asked for equally often."""
+    min_confidence: float = Field(0, ge=0, le=1)
+    """Scans whose mean confidence off the background is below this are drawn anew."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
@@ -63,6 +67,16 @@ class ShardTask:
     """Index of its first sample."""
     count: int
     """Samples in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeShard:
+    """What came of a task."""
+
+    count: int
+    """Samples in the shard."""
+    rejected: int
+    """Candidates that were not sure enough."""
 
 
 class ShardMaker:
@@ -101,36 +115,40 @@ class ShardMaker:
             describe=config.describe,
         )
 
-    def make(self, task: ShardTask, seed: int, out: Path) -> int:
-        """Make one shard and return its number of samples."""
-        batch, last = self.config.batch, task.first_index + task.count
-        parts = [
-            self._samples(seed, range(start, min(start + batch, last)))
-            for start in range(task.first_index, last, batch)
-        ]
-        joined = {
-            name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])
-        }
+    def make(self, task: ShardTask, seed: int, out: Path) -> MadeShard:
+        """Make one shard.
+
+        Raises
+        ------
+        InputError
+            If hardly any scan is as sure as the settings want.
+        """
+        indices = range(task.first_index, task.first_index + task.count)
+
+        def draw(chosen: Sequence[int], attempts: Sequence[int]) -> SampleArrays:
+            return self._samples(seed, chosen, attempts)
+
+        selected = select(draw, indices, self.config.batch, self.config.min_confidence)
         info, name = self.info(seed), shard_name(task.number)
-        samples = describe(SampleArrays(**joined), info, name, task.first_index)
+        samples = describe(selected.arrays, info, name, task.first_index, selected.n_rejected)
         samples.metadata["requested"] = [
             join_names(self._requested(index), samples.metadata.dtype["requested"].itemsize)
-            for index in range(task.first_index, last)
+            for index in indices
         ]
         write_shard(out / name, samples, info)
-        return task.count
+        return MadeShard(count=task.count, rejected=int(selected.n_rejected.sum()))
 
     def _requested(self, index: int) -> list[str]:
         """Return what a sample is asked to hold."""
         names = requested_names(self.generator.config, self._contains, self.config.balance, index)
         return list(names)
 
-    def _samples(self, seed: int, indices: range) -> SampleArrays:
+    def _samples(self, seed: int, indices: Sequence[int], attempts: Sequence[int]) -> SampleArrays:
         """Return some samples."""
         config = self.config
         asked = requested_labels(self.generator.config, self._contains, config.balance, indices)
         with torch.no_grad():
-            latent_z = latents(self.generator, seed, indices).to(_device(config.device))
+            latent_z = latents(self.generator, seed, indices, attempts).to(_device(config.device))
             latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
         images, scores = self.segmenter.segment(self.generator, latent_w)
         labels = self.segmenter.labels(scores)

@@ -46,18 +46,18 @@ def annotated_samples(shards: ShardSet) -> Iterator[AnnotatedSample]:
         If a sample cannot be read, or its name could lead out of a folder.
     """
     class_ids = object_class_ids(tuple(shards.class_names))
-    min_area_px = shards.manifest.describe.min_area_px
+    config = shards.manifest.describe
     for batch in shards.batches(BATCH):
         for row, metadata in enumerate(batch["metadata"]):
-            mask = batch["mask"][row]
+            mask, overlap = batch["mask"][row], batch["overlap"][row]
             yield AnnotatedSample(
                 name=_plain(metadata["sample_id"]),
                 image=batch["image"][row],
                 mask=mask,
-                overlap=batch["overlap"][row],
+                overlap=overlap,
                 confidence=batch["confidence"][row],
                 metadata=metadata,
-                regions=find_regions(mask, class_ids, min_area_px),
+                regions=find_regions(mask, class_ids, config, overlap),
             )
 
 

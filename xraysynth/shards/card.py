@@ -11,9 +11,11 @@ from xraysynth.shards.manifest import Manifest
 
 LIMITS = """\
 - The images are generated. A detector trained on them must be tested on real, held-out scans.
-- Masks come from a segmenter, not from a person or from physics: a pixel may be wrong, and the
-  `confidence` of a pixel is the segmenter's own opinion. Filter with `flagged` and `score`.
-- Touching items of one class are one object. Items that the generator never saw do not occur.
+- Masks come from a segmenter, not from a person or from physics: a pixel may be wrong. Its
+  `confidence` estimates how often such labels are right; it was calibrated without any truth.
+  Filter with `flagged`, `foreground_confidence` and `score`.
+- Touching items of one class are told apart only where the outline leaves no doubt, which is
+  seldom: most are one object. Items that the generator never saw do not occur.
 - Frequencies of classes follow the generator, not the traffic at any checkpoint."""
 
 LICENCE = """\
@@ -110,9 +112,20 @@ def _how(manifest: Manifest) -> str:
         f"xraysynth {manifest.xraysynth_version}, generator `{manifest.generator_hash}`, segmenter "
         f"`{manifest.segmenter_hash}`, seed {manifest.seed}, truncation "
         f"{manifest.truncation_psi:g}. The segmenter reads the generator's own activations while "
-        "it draws the scan; it learned from a labelled exemplar. Sample i follows from seed and i "
-        "alone.\n\n"
+        "it draws the scan; it learned from a labelled exemplar. Sample i follows from seed, i "
+        f"and `n_rejected` alone.{_rejected(manifest)}\n\n"
         f"```json\n{settings}\n```"
+    )
+
+
+def _rejected(manifest: Manifest) -> str:
+    """Return how many candidates were replaced, where there was a limit."""
+    found, limit = manifest.candidates, manifest.settings.get("min_confidence")
+    if not limit:
+        return ""
+    return (
+        f" Of {found.drawn} generated scans {found.rejected} ({found.rejected_share:.1%}) were "
+        f"replaced: their confidence was below {limit:g}."
     )
 
 

@@ -17,7 +17,13 @@ from xraysynth.shards.samples import (
 )
 
 
-def describe(arrays: SampleArrays, info: ExportInfo, shard: str, first_index: int) -> ShardSamples:
+def describe(
+    arrays: SampleArrays,
+    info: ExportInfo,
+    shard: str,
+    first_index: int,
+    n_rejected: np.ndarray | None = None,
+) -> ShardSamples:
     """Return the samples of one shard with their metadata.
 
     Parameters
@@ -26,6 +32,7 @@ def describe(arrays: SampleArrays, info: ExportInfo, shard: str, first_index: in
     info : what the export's shards have in common
     shard : file name of the shard
     first_index : place of the first sample in the whole export; the others follow
+    n_rejected : (n,) candidates that each sample replaces; none if not given
 
     Returns
     -------
@@ -41,7 +48,11 @@ def describe(arrays: SampleArrays, info: ExportInfo, shard: str, first_index: in
     count, height, width = arrays.masks.shape
     rows = np.zeros(count, schema.table_dtype("images"))
     rows["sample_index"] = first_index + np.arange(count)
-    rows["sample_id"] = [sample_id(info, int(index)) for index in rows["sample_index"]]
+    rows["n_rejected"] = 0 if n_rejected is None else n_rejected
+    rows["sample_id"] = [
+        sample_id(info, int(index), int(before))
+        for index, before in zip(rows["sample_index"], rows["n_rejected"], strict=True)
+    ]
     rows["shard"], rows["row"] = shard.encode(), np.arange(count)
     rows["seed"], rows["truncation_psi"] = info.seed, info.truncation_psi
     rows["width_px"], rows["height_px"] = width, height
@@ -62,8 +73,8 @@ def describe(arrays: SampleArrays, info: ExportInfo, shard: str, first_index: in
     )
 
 
-def sample_id(info: ExportInfo, index: int) -> bytes:
-    """Return the stable name of a sample: generator, seed and index.
+def sample_id(info: ExportInfo, index: int, n_rejected: int = 0) -> bytes:
+    """Return the stable name of a sample: generator, seed, index, and candidates before it.
 
     Examples
     --------
@@ -71,8 +82,11 @@ def sample_id(info: ExportInfo, index: int) -> bytes:
     ...                   segmenter_hash="fedcba9876543210")
     >>> sample_id(info, 42)
     b'01234567-7-00000042'
+    >>> sample_id(info, 42, n_rejected=3)
+    b'01234567-7-00000042-3'
     """
-    return f"{info.generator_hash[:8]}-{info.seed}-{index:08d}".encode()
+    after = f"-{n_rejected}" if n_rejected else ""
+    return f"{info.generator_hash[:8]}-{info.seed}-{index:08d}{after}".encode()
 
 
 def measure_contents(rows: np.ndarray, arrays: SampleArrays, info: ExportInfo) -> None:
@@ -80,9 +94,9 @@ def measure_contents(rows: np.ndarray, arrays: SampleArrays, info: ExportInfo) -
     rows["foreground_share"] = (arrays.masks != 0).mean(axis=(1, 2))
     rows["overlap_share"] = several_bits(arrays.overlaps).mean(axis=(1, 2))
     class_ids = object_class_ids(info.class_names)
-    for row, mask in zip(rows, arrays.masks, strict=True):
+    for row, mask, overlaps in zip(rows, arrays.masks, arrays.overlaps, strict=True):
         present = [int(value) for value in np.unique(mask) if value > 0]
-        row["n_objects"] = len(find_regions(mask, class_ids, info.describe.min_area_px))
+        row["n_objects"] = len(find_regions(mask, class_ids, info.describe, overlaps))
         row["n_classes"] = len(present)
         row["class_bits"] = sum(1 << value for value in np.unique(mask).tolist())
         names = [info.class_names[value] for value in present]
@@ -91,12 +105,37 @@ def measure_contents(rows: np.ndarray, arrays: SampleArrays, info: ExportInfo) -
 
 def measure_confidence(rows: np.ndarray, arrays: SampleArrays) -> None:
     """Fill in how sure the segmenter was."""
-    foreground = arrays.masks != 0
-    pixels = np.maximum(foreground.sum(axis=(1, 2)), 1)
     rows["mean_confidence"] = arrays.confidence.mean(axis=(1, 2)) / 255
     rows["min_confidence"] = arrays.confidence.min(axis=(1, 2)) / 255
-    total = np.where(foreground, arrays.confidence, 0).sum(axis=(1, 2), dtype=np.int64)
-    rows["foreground_confidence"] = total / pixels / 255
+    sure = scan_confidence(arrays.masks, arrays.confidence)
+    rows["foreground_confidence"] = np.where((arrays.masks != 0).any(axis=(1, 2)), sure, 0)
+
+
+def scan_confidence(masks: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Return how sure the segmenter is of each scan: what `min_confidence` of an export limits.
+
+    The mean over pixels off the background, of which large empty belts would hide the rest; over
+    all pixels where nothing else is.
+
+    Parameters
+    ----------
+    masks, confidence : (n, H, W) uint8
+
+    Returns
+    -------
+    (n,) float64, 0 to 1
+
+    Examples
+    --------
+    >>> mask = np.array([[[0, 0, 6, 6]]], np.uint8)
+    >>> scan_confidence(mask, np.array([[[255, 255, 51, 102]]], np.uint8)).round(3).tolist()
+    [0.3]
+    """
+    counted = masks != 0
+    counted |= ~counted.any(axis=(1, 2), keepdims=True)
+    total = np.where(counted, confidence, 0).sum(axis=(1, 2), dtype=np.int64)
+    mean: np.ndarray = total / counted.sum(axis=(1, 2)) / 255
+    return mean
 
 
 def flag_reasons(row: np.void, config: DescribeConfig) -> list[str]:

@@ -126,21 +126,19 @@ class Inspection:
             if samples is None or not self._pixels(samples, start):
                 continue
             self._measured(samples, start)
-            objects.append(object_rows(samples, *self._objects_of()))
+            objects.append(object_rows(samples, self.info.class_names, self.info.describe))
             counts.add(samples, objects[-1])
             metadata.append(samples.metadata)
         if self.findings:
             return None
         rows = np.concatenate(metadata)
+        if rows["n_rejected"].sum(dtype=np.int64) != self.entry.rejected:
+            self.find("metadata", "n_rejected disagrees with manifest.json")
         try:
             schema.validate("images", rows)
         except SchemaError as error:
             self.findings.append(from_error(error, "metadata", self.entry.name))
         return ShardContents(rows, np.concatenate(objects), counts)
-
-    def _objects_of(self) -> tuple[tuple[str, ...], int]:
-        """Return what decides which regions are objects."""
-        return self.info.class_names, self.info.describe.min_area_px
 
     def _read(self, file: h5py.File, start: int, stop: int) -> ShardSamples | None:
         """Return a block of samples, or None after naming those that cannot be read."""
@@ -183,7 +181,8 @@ class Inspection:
         """Compare the metadata with what the arrays say."""
         arrays = SampleArrays(**{name: getattr(samples, name) for name in ARRAYS})
         first_index = self.entry.seeds.first_index + start
-        wanted = describe(arrays, self.info, self.entry.name, first_index).metadata
+        rejected = samples.metadata["n_rejected"]
+        wanted = describe(arrays, self.info, self.entry.name, first_index, rejected).metadata
         wanted["row"] += start
         for column in disagreeing_columns(samples.metadata, wanted, NOT_MEASURED):
             self.find("metadata", f"{column} disagrees with the arrays from sample {start} on")

@@ -53,7 +53,18 @@ class ShardEntry(_Entry):
     name: ShardName
     sha256: Hash
     samples: Annotated[int, Field(ge=1, lt=2**31)]
+    rejected: Count
+    """Candidates that were not sure enough."""
     seeds: Seeds
+
+
+class Candidates(_Entry):
+    """What was generated to find samples that are sure enough."""
+
+    drawn: Count
+    rejected: Count
+    """Less sure than `settings.min_confidence`; each was replaced."""
+    rejected_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 class TableRows(_Entry):
@@ -91,6 +102,7 @@ class Manifest(_Entry):
     image_height_px: Side
     image_width_px: Side
     samples: Count
+    candidates: Candidates
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     truncation_psi: Annotated[float, Field(ge=0, le=2)]
     generator_hash: str
@@ -197,6 +209,19 @@ def build_manifest(info: ExportInfo, **measured: Any) -> Manifest:
     )
 
 
+def count_candidates(samples: int, rejected: int) -> Candidates:
+    """Return the entry about candidates.
+
+    Examples
+    --------
+    >>> count_candidates(samples=3, rejected=1).rejected_share
+    0.25
+    """
+    drawn = samples + rejected
+    share = round(rejected / drawn, 6) if rejected else 0.0
+    return Candidates(drawn=drawn, rejected=rejected, rejected_share=share)
+
+
 def _read_json(path: Path) -> Any:
     """Return the JSON of a file that may be anything."""
     with path.open("rb") as handle:
@@ -229,6 +254,8 @@ def _cross_check(manifest: Manifest) -> list[Finding]:
         "has other counts in samples, shards and tables": manifest.samples
         == sum(shard.samples for shard in manifest.shards)
         == manifest.tables.rows.images,
+        "has candidates that do not add up": manifest.candidates
+        == count_candidates(manifest.samples, sum(s.rejected for s in manifest.shards)),
         "has a settings_hash that does not follow from its settings": manifest.settings_hash
         == manifest.info().settings_hash,
         "has shards whose indices do not follow each other": _indices_follow(manifest),

@@ -14,6 +14,7 @@ from pydantic import Field
 from xraysynth import schema
 from xraysynth.errors import InputError, SchemaError
 from xraysynth.settings import Settings
+from xraysynth.shards.touching import SplitConfig
 
 LEFT_OUT_GROUPS = ("background", "bag")
 """Groups that are no objects: they fill the scan rather than lie in it."""
@@ -23,7 +24,11 @@ class DescribeConfig(Settings):
     """How samples are measured, and when one is flagged for a person to look at."""
 
     min_area_px: int = Field(default=4, ge=1)
-    """Smaller connected regions are no objects; in pixels."""
+    """Smaller regions are no objects; in pixels."""
+    join_divided: bool = True
+    """Pieces of a class that it connects under another item, by the overlaps, are one object."""
+    split: SplitConfig = SplitConfig()
+    """When one region is two touching objects."""
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     """Flag samples whose mean confidence off the background is below this."""
     min_foreground_share: float = Field(default=0.005, ge=0, le=1)

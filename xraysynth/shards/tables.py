@@ -98,7 +98,7 @@ def _append_shard(tables: dict[str, h5py.Dataset], source: h5py.File, counts: Cl
     """Append the rows of one shard."""
     info = counts.info
     for samples in shardfile.walk_samples(source):
-        objects = object_rows(samples, info.class_names, info.describe.min_area_px)
+        objects = object_rows(samples, info.class_names, info.describe)
         counts.add(samples, objects)
         compound.append_rows(tables["images"], samples.metadata)
         compound.append_rows(tables["objects"], objects)

@@ -18,7 +18,12 @@ from xraysynth.errors import DamagedError, InputError, StageError, StorageError
 from xraysynth.files import sha256_file, whole_file, write_json
 from xraysynth.progress import Progress, silent
 from xraysynth.shards import card, croissant, manifest, shardfile, tables
-from xraysynth.shards.manifest import Manifest, build_manifest, write_manifest
+from xraysynth.shards.manifest import (
+    Manifest,
+    build_manifest,
+    count_candidates,
+    write_manifest,
+)
 from xraysynth.shards.samples import ExportInfo, ShardSamples, shard_name
 from xraysynth.shards.shardfile import is_whole_shard, write_shard
 
@@ -90,6 +95,7 @@ def finish(out: Path, info: ExportInfo, progress: Progress = silent) -> Manifest
         **_image_facts(shards[0]),
         "shards": entries,
         "samples": samples,
+        "candidates": count_candidates(samples, sum(e["rejected"] for e in entries)).model_dump(),
         "tables": {
             "name": manifest.TABLES,
             "sha256": sha256_file(out / manifest.TABLES),
@@ -146,7 +152,7 @@ def _shard_entry(path: Path) -> dict[str, Any]:
     """Return what the manifest says about a shard."""
     with hdf5.open_hdf5(path, shardfile.KIND) as file:
         metadata = shardfile.plain_dataset(file, "metadata")
-        index, seed = metadata["sample_index"], metadata["seed"]
+        index, seed, rejected = (metadata[name] for name in ("sample_index", "seed", "n_rejected"))
     if (seed != seed[0]).any() or (index != index[0] + range(len(index))).any():
         raise DamagedError(
             f"{path}: its samples are of several seeds or not in order; make it again."
@@ -155,6 +161,7 @@ def _shard_entry(path: Path) -> dict[str, Any]:
         "name": path.name,
         "sha256": sha256_file(path),
         "samples": len(index),
+        "rejected": int(rejected.sum()),
         "seeds": {
             "seed": int(seed[0]),
             "first_index": int(index[0]),

@@ -67,5 +67,9 @@ def scores_of(evaluation: Path) -> dict[str, Any]:
                 ("foreground wIoU", "weighted_iou_foreground"),
             )
         },
+        "expected calibration error of the confidence, by the same oracle": {
+            what: found["expected_calibration_error"]
+            for what, found in report["confidence"].items()
+        },
         "who labelled the exemplar": report["exemplar_origins"],
     }

@@ -26,8 +26,11 @@ class Evaluate:
         return []
 
     def outputs(self, context: Context) -> list[Path]:
-        """The scores."""
-        return [context.folder / EVALUATION]
+        """The scores, and the picture of how honest the confidence is."""
+        from xraysynth.evaluate.segmenter import reliability_picture
+
+        scores = context.folder / EVALUATION
+        return [scores, reliability_picture(scores)]
 
     def scratch(self, context: Context) -> list[Path]:
         """Nothing: it begins again."""

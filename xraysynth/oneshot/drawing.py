@@ -1,0 +1,89 @@
+"""Scans and class scores drawn together, as one picture with more channels.
+
+What turns a block's last features into colours is a small matrix a scan, and so is what turns them
+into scores: one product of both reads the features once. Colours and scores grow to the next size
+together; both grow bilinearly and differ at the border only, where colours fade into zeros and
+scores go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from xraysynth.gan.generator import Synthesis
+from xraysynth.oneshot.doubling import doubled
+
+FADE = 0.75
+"""Share of a border pixel in what the filter [1, 3, 3, 1] makes beside it, where zeros follow."""
+
+
+def draw_together(
+    synthesis: Synthesis, latent_w: Tensor, weights: Sequence[Tensor], bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return scans (n, C, H, W) and scores (n, outputs, H, W) of `latent_w` (n, num_ws, w_dim).
+
+    `weights` holds one (outputs, channels) matrix a site, `bias` (outputs,). The same as drawing,
+    and summing `up(A_l f_l)` of bilinear doublings, but for rounding.
+    """
+    painter = _Painter(weights, bias)
+    for to_image, features, style_w in synthesis.walk(latent_w, on_activation=painter.convolution):
+        painter.end_of_block(to_image.matrix(style_w), to_image.bias, features)
+    return painter.result()
+
+
+class _Painter:
+    """Colours and scores (n, C + outputs, h, w), summed coarse to fine."""
+
+    def __init__(self, weights: Sequence[Tensor], bias: Tensor) -> None:
+        self._weights, self._bias = weights, bias
+        self._outputs = len(bias)
+        self._site = -1
+        self._total: Tensor | None = None
+
+    def convolution(self, site: int, features: Tensor) -> None:
+        """Add the scores of a convolution, but for a block's last one: they come with its end."""
+        self._site = site
+        if self._total is None or self._total.shape[2:] == features.shape[2:]:
+            return
+        self._total = _grown(self._total, self._total.shape[1] - self._outputs)
+        weight = self._weights[site]
+        if not weight.any():  # Coarse features that the map does not read.
+            return
+        for total, pixels in zip(self._total.flatten(2), features.flatten(2), strict=True):
+            total[-self._outputs :].addmm_(weight, pixels)
+
+    def end_of_block(self, matrix: Tensor, bias: Tensor, features: Tensor) -> None:
+        """Add colours and scores of a block's last convolution."""
+        n_samples = len(features)
+        rows = self._weights[self._site].expand(n_samples, -1, -1)
+        both = torch.cat([matrix, rows], 1)
+        pixels = features.flatten(2)
+        if self._total is None:
+            start = torch.cat([bias, self._bias])[:, None].expand(n_samples, -1, 1)
+            self._total = torch.baddbmm(start, both, pixels).unflatten(2, features.shape[2:])
+            return
+        self._total[:, : len(bias)] += bias[:, None, None]
+        self._total.flatten(2).baddbmm_(both, pixels)
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """Return colours and scores."""
+        if self._total is None:
+            raise RuntimeError("the generator drew no block")
+        return self._total[:, : -self._outputs], self._total[:, -self._outputs :]
+
+
+def _grown(total: Tensor, colours: int) -> Tensor:
+    """Return colours and scores twice as large."""
+    total = doubled(total)
+    picture = total[:, :colours]
+    for border in (
+        picture[:, :, 0],
+        picture[:, :, -1],
+        picture[:, :, :, 0],
+        picture[:, :, :, -1],
+    ):
+        border *= FADE
+    return total
