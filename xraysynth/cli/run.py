@@ -102,7 +102,7 @@ def _text(value: Any) -> str:
 def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: bool) -> None:
     """Print seconds a stage, how much was made, and where to look."""
     from xraysynth.files import read_json
-    from xraysynth.pipeline.stage import AUDIT, EVALUATION, SHARDS
+    from xraysynth.pipeline.stage import AUDIT, EVALUATION, EXEMPLAR, SHARDS
 
     rows = [
         {"stage": stage.name, "seconds": round(record.stages[stage.name].seconds, 1)}
@@ -118,6 +118,9 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
     show_table([*rows, {"stage": "total", "seconds": sum(row["seconds"] for row in rows)}])
     if counts:
         say(f"{sum(counts)} labelled scans in {len(counts)} shards: {folder / SHARDS}")
+    for path in sorted((folder / EXEMPLAR).rglob("inversion.json")):
+        found = read_json(path)
+        (tell if found["bad"] else say)(f"{path.parent}: {found['in_words']}")
     if "evaluate" in pipeline.settings:
         say("masks judged by a network that learned exact ones:")
         show_table(score_rows(read_json(folder / EVALUATION)))

@@ -16,6 +16,7 @@ from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.contents import check_request, requested_labels, requested_names
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.oneshot.request import ruled_out
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
 from xraysynth.settings import Settings
 from xraysynth.shards.describe import describe, join_names
@@ -40,6 +41,8 @@ class ExportConfig(Settings):
     """What every scan is asked to hold, of the labels that the generator knows."""
     balance: bool = False
     """Ask each label in turn, so that each is asked for equally often."""
+    use_request: bool = True
+    """Whether contents that a scan was not asked for are ruled out of its labels."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
@@ -133,7 +136,9 @@ class ShardMaker:
             latent_z = latents(self.generator, seed, indices).to(_device(config.device))
             latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
         images, scores = self.segmenter.segment(self.generator, latent_w)
-        labels = self.segmenter.labels(scores)
+        known = asked if config.use_request else None
+        ruled = ruled_out(self.segmenter.class_names, self.generator.config.label_names, known)
+        labels = self.segmenter.labels(scores, ruled)
         return SampleArrays(
             images=generated_images(self.generator, images, _DTYPES[config.dtype]),
             masks=labels.label_map,
