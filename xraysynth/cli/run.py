@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xraysynth.cli.console import StageObserver, say, show_json, show_table
+from xraysynth.cli.console import StageObserver, say, show_json, show_table, tell
 from xraysynth.cli.evaluate import score_rows
 from xraysynth.cli.parser import Parser, add_command, add_json, add_settings
 
