@@ -44,7 +44,7 @@ class HeadConfig(Settings):
     """Most iterations of L-BFGS; the problem is convex."""
     weight_decay: float = Field(0.001, ge=0)
     """Of the weights, which read standardised values."""
-    balance: float = Field(0.5, ge=0, le=1)
+    balance: float = Field(0.0, ge=0, le=1)
     """Loss weight of a class is its share to the power of minus this."""
     swap: ViewConfig = ViewConfig(swap_from_px=16, flip_probability=0, rotation_deg=0, shift=0)
     """Which rows may be swapped; warps are not used."""

@@ -20,7 +20,6 @@ from xraysynth.errors import CheckpointError, SettingsError
 from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
-from xraysynth.oneshot.request import without
 from xraysynth.schema import MAX_CLASSES
 from xraysynth.settings import Settings, settings_from_mapping
 
@@ -80,12 +79,9 @@ class Segmenter:
             images, scores = project(generator, latent_w, self.site_map, self.facts.interpolation)
             return images, smoothed(scores, self.facts.smoothing_px)
 
-    def labels(self, scores: Tensor, ruled: Tensor | None = None) -> PixelLabels:
-        """Return label, confidence and crossed classes of each pixel of scores (n, K, H, W).
-
-        `ruled` (n, K) bool names classes that a scan cannot hold (`request.py`).
-        """
-        probability = functional.softmax(without(scores, ruled), dim=1)
+    def labels(self, scores: Tensor) -> PixelLabels:
+        """Return label, confidence and crossed classes of each pixel of scores (n, K, H, W)."""
+        probability = functional.softmax(scores, dim=1)
         highest, label = largest(probability)
         bits = torch.zeros_like(label, dtype=torch.int32)
         for class_id in range(probability.shape[1]):

@@ -16,7 +16,7 @@ from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.contents import check_request, requested_labels, requested_names
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
-from xraysynth.oneshot.request import ruled_out
+from xraysynth.oneshot.request import RequestRule
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
 from xraysynth.settings import Settings
 from xraysynth.shards.describe import describe, join_names
@@ -42,7 +42,7 @@ class ExportConfig(Settings):
     balance: bool = False
     """Ask each label in turn, so that each is asked for equally often."""
     use_request: bool = True
-    """Whether contents that a scan was not asked for are ruled out of its labels."""
+    """Whether labels follow what a scan was asked to hold; without a request it changes nothing."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
@@ -81,6 +81,7 @@ class ShardMaker:
         self._contains = check_request(
             self.generator.config, config.contains, config.balance, generator_file
         )
+        self._rule = self._request_rule(config) if config.use_request else None
         self._segmenter_hash = sha256_file(segmenter_file)[:16]
         self._generator_hash = generator_hash(self.generator)
         self.generator.to(device)
@@ -91,7 +92,7 @@ class ShardMaker:
         """Return what all shards have in common."""
         facts, config = self.segmenter.facts, self.config
         return ExportInfo(
-            class_names=facts.class_names,
+            class_names=self._rule.class_names if self._rule else facts.class_names,
             seed=seed,
             generator_hash=self._generator_hash,
             segmenter_hash=self._segmenter_hash,
@@ -103,6 +104,14 @@ class ShardMaker:
             },
             describe=config.describe,
         )
+
+    def _request_rule(self, config: ExportConfig) -> RequestRule | None:
+        """Return how labels follow from requests, if anything is asked for."""
+        network = self.generator.config
+        askable = network.contents if config.balance else self._contains
+        if not askable:
+            return None
+        return RequestRule.of(self.segmenter.class_names, network.label_names, askable)
 
     def make(self, task: ShardTask, seed: int, out: Path) -> int:
         """Make one shard and return its number of samples."""
@@ -136,9 +145,9 @@ class ShardMaker:
             latent_z = latents(self.generator, seed, indices).to(_device(config.device))
             latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
         images, scores = self.segmenter.segment(self.generator, latent_w)
-        known = asked if config.use_request else None
-        ruled = ruled_out(self.segmenter.class_names, self.generator.config.label_names, known)
-        labels = self.segmenter.labels(scores, ruled)
+        if self._rule is not None and asked is not None:
+            scores = self._rule.scores(scores, asked)
+        labels = self.segmenter.labels(scores)
         return SampleArrays(
             images=generated_images(self.generator, images, _DTYPES[config.dtype]),
             masks=labels.label_map,

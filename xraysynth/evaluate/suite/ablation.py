@@ -26,7 +26,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "temperature 0.1": {"cluster.temperature": 0.1},
     "channels not normalised": {"cluster.normalise": False},
     "one view of the exemplar": {"head.views": 1},
-    "classes not balanced": {"head.balance": 0.0},
+    "classes balanced": {"head.balance": 0.5},
     "no smoothing": {"smoothing_px": 0},
     "smoothing over 5 x 5": {"smoothing_px": 2},
 }
