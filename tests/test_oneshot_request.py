@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def rows(*asked: list[int]) -> torch.Tensor:
 
 
 def probabilities(rule: RequestRule, scores: list[float], asked: list[int]) -> list[float]:
+    rule = dataclasses.replace(rule, favour=0.0)
     plain = torch.tensor(scores, dtype=torch.float64)[None, :, None, None]
     return rule.scores(plain, rows(asked)).softmax(1).flatten().tolist()
 
@@ -77,6 +79,14 @@ def test_asked_to_hold_nothing_threats_are_ruled_out() -> None:
     assert probabilities(rule, scores, [0, 0, 0]) == pytest.approx([0.25, 0.75, 0, 0])
 
 
+def test_what_was_asked_for_is_favoured_by_so_many_nats() -> None:
+    scores = torch.zeros(1, 4, 1, 1)
+    rule = RequestRule.of(CLASSES, LABELS, ["gun"])
+    plain = dataclasses.replace(rule, favour=0.0).scores(scores, rows([1, 0, 0]))
+    raised = rule.scores(scores, rows([1, 0, 0])) - plain
+    assert raised[0, :3].flatten().tolist() == pytest.approx([0, 0, 1.0])
+
+
 def test_unknown_contents_leave_the_scores_as_they_are() -> None:
     rule = RequestRule.of(CLASSES, LABELS, ["gun", "knife"])
     scores = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -89,7 +99,8 @@ def test_only_contents_of_the_same_kind_take_over() -> None:
     labels = ("knife", "gun", "laptop", UNKNOWN)
     rule = RequestRule.of(("background", "gun", "laptop"), labels, ["knife"])
     scores = torch.log(torch.tensor([0.1, 0.2, 0.7], dtype=torch.float64))[None, :, None, None]
-    after = rule.scores(scores, rows([1, 0, 0, 0])).softmax(1).flatten().tolist()
+    plain = dataclasses.replace(rule, favour=0.0)
+    after = plain.scores(scores, rows([1, 0, 0, 0])).softmax(1).flatten().tolist()
     assert rule.class_names == ("background", "gun", "laptop", "knife")
     assert after == pytest.approx([1 / 3, 0, 0, 2 / 3])
 

@@ -58,6 +58,8 @@ class ExemplarConfig(Settings):
     """`simulator` (a U-Net taught by exact masks), `colour`, or a folder of your exemplars."""
     count: int = Field(1, ge=1, le=32)
     """Scans that `simulator` or `colour` labels."""
+    balance: bool = True
+    """Ask the candidates for each content in turn, of a generator that can be asked."""
     real_scans: tuple[str, ...] = ()
     """Pictures of real scans that you labelled: inverted into the generator, no `labeller` then."""
     real_labels: tuple[str, ...] = ()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xraysynth.gan.contents import requested_labels
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.exemplar_folder import load_exemplars, save_exemplar
 from xraysynth.oneshot.labelling import (
+    Ask,
     ExemplarConfig,
     colour_labeller,
     label_exemplars,
@@ -79,7 +81,10 @@ def make_exemplars(
         labeller = colour_labeller(config.colour)
     else:
         return load_exemplars(Path(config.labeller), generator)
-    return label_exemplars(generator, labeller, config, seed)
+    network = generator.config
+    balance = config.balance and bool(network.contents)
+    ask: Ask = lambda numbers: requested_labels(network, (), balance, numbers)  # noqa: E731
+    return label_exemplars(generator, labeller, config, seed, ask)
 
 
 def places(folder: Path, count: int) -> list[Path]:

@@ -21,6 +21,8 @@ from xraysynth import schema
 from xraysynth.gan.config import UNKNOWN
 
 IMPOSSIBLE = float("-inf")
+FAVOUR = 1.0
+"""Added to the scores of what was asked for: it is surely there, which no exemplar says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class RequestRule:
     """What the generator can be asked for, and "unknown"."""
     n_known: int
     """Number of classes that the segmenter knows."""
+    favour: float = FAVOUR
+    """Added to the scores of what was asked for, in nats."""
 
     @classmethod
     def of(
@@ -115,6 +119,7 @@ class RequestRule:
                 before = scores[:, own].logsumexp(1, keepdim=True)
                 result[:, own] = scores[:, own] + scores[:, known].logsumexp(1, keepdim=True)
                 result[:, own] -= before
+            result[:, [*own, *new]] += self.favour
         return result
 
     def _places(self, names: set[str], start: int, stop: int) -> list[int]:
