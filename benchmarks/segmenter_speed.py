@@ -29,7 +29,9 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.baselines.networks import per_pixel
 from xraysynth.oneshot.features import SiteMap, StreamedProjection, concatenated, project
-from xraysynth.oneshot.segmenter import largest, smoothed
+from xraysynth.oneshot.learn import LearnConfig
+from xraysynth.oneshot.refine import RefineConfig, refined
+from xraysynth.oneshot.segmenter import largest
 
 PROJECTED, CLASSES, NETWORKS = 512, 8, 10
 Form = Callable[[], np.ndarray]
@@ -47,10 +49,10 @@ def main() -> None:
     torch.set_grad_enabled(False)
     bench = Bench(arguments.resolution, arguments.batch)
     memory = {name: peak_megabytes(getattr(bench, name)) for name in ("with_masks", "published")}
-    fast = in_turn([bench.generate, bench.with_masks, bench.with_smoothed_masks], arguments.rounds)
+    fast = in_turn([bench.generate, bench.with_masks, bench.with_refined_masks], arguments.rounds)
     added = min(bench.added_seconds() for _ in range(arguments.rounds))
     slow = in_turn([bench.published, bench.ensemble], arguments.slow_rounds)
-    drawn, masks, smooth = (seconds / arguments.batch for seconds in fast)
+    drawn, masks, refined_masks = (seconds / arguments.batch for seconds in fast)
     # The slow forms see one scan, as the release does.
     report = {
         "resolution_px": arguments.resolution,
@@ -67,7 +69,7 @@ def main() -> None:
         "speedup_vs_mlp_ensemble": slow[1] / (added / arguments.batch),
         "scan_and_masks_speedup_vs_published": (drawn + slow[0]) / masks,
         "generate_with_masks_vs_generate": masks / drawn,
-        "generate_with_smoothed_masks_vs_generate": smooth / drawn,
+        "generate_with_refined_masks_vs_generate": refined_masks / drawn,
         "memory_vs_published": memory["published"] / memory["with_masks"],
         **bench.agreement(),
     }
@@ -102,15 +104,15 @@ class Bench:
         """Scans as pixels."""
         return generated_images(self.generator, self.generator.synthesis(self.latent_w))
 
-    def with_masks(self, radius_px: int = 0) -> np.ndarray:
+    def with_masks(self, refine: RefineConfig = RefineConfig()) -> np.ndarray:
         """Scans as pixels, and their label maps, of one pass."""
         images, scores = project(self.generator, self.latent_w, self.folded, "bilinear")
         generated_images(self.generator, images)
-        return largest(smoothed(scores, radius_px))[1].numpy()
+        return largest(refined(scores, images, refine))[1].numpy()
 
-    def with_smoothed_masks(self) -> np.ndarray:
-        """The same with the smoothing that `learn` sets."""
-        return self.with_masks(1)
+    def with_refined_masks(self) -> np.ndarray:
+        """The same with scores drawn to edges, as `learn` sets it."""
+        return self.with_masks(LearnConfig().refine)
 
     def added_seconds(self) -> float:
         """CPU seconds of all that masks add to a pass that draws scans."""

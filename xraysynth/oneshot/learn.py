@@ -26,7 +26,8 @@ from xraysynth.oneshot.clustering import (
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson, lesson
-from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, smoothed
+from xraysynth.oneshot.refine import RefineConfig
+from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, finished
 from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_blocks
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
@@ -59,8 +60,10 @@ class LearnConfig(Settings):
     """The self-supervised part."""
     head: HeadConfig = HeadConfig()
     """The part that sees labels."""
-    smoothing_px: int = Field(1, ge=0, le=8)
+    smoothing_px: int = Field(0, ge=0, le=8)
     """Scores are averaged this far around a pixel."""
+    refine: RefineConfig = RefineConfig(steps=2)
+    """How scores are then drawn to the edges of the scan."""
     overlap_threshold: float = Field(0.25, gt=0, lt=1)
     """A class with at least this probability is crossed, beside the label's own."""
 
@@ -113,6 +116,7 @@ def learn_head(
         generator_hash=generator_hash(generator),
         interpolation=config.interpolation,
         smoothing_px=config.smoothing_px,
+        refine=config.refine,
         overlap_threshold=config.overlap_threshold,
         settings={**config.model_dump(mode="json"), "seed": seed},
     )
@@ -128,16 +132,19 @@ class _Lesson:
         self.class_weights = known.class_weights(config.head.balance)
         self._blocks = swappable_blocks(generator, config.head.swap.swap_from_px)
 
-    def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor]:
-        """Return projected pixels (v, D, H, W) and labels (v, H, W) of views of each exemplar."""
-        parts = []
+    def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scans, projected pixels (v, D, H, W) and labels (v, H, W) of exemplars' views."""
+        parts, scans = [], []
         for number in range(count):
             plain = purpose == "train" and number == 0
             latent_w = self.known.latent_w if plain else self._restyled(purpose, number)
             with torch.no_grad():
-                _, pixels = project(self.generator, latent_w, site_map, self.config.interpolation)
-            parts.append(pixels)
-        return torch.cat(parts), self.known.labels.repeat(count, 1, 1)
+                images, pixels = project(
+                    self.generator, latent_w, site_map, self.config.interpolation
+                )
+            scans.append(drawn[0])
+            parts.append(drawn[1])
+        return torch.cat(scans), torch.cat(parts), self.known.labels.repeat(count, 1, 1)
 
     def _restyled(self, purpose: str, number: int) -> Tensor:
         """Return the exemplars' latents with some rows swapped."""
@@ -167,7 +174,7 @@ def _standardised(
 def _train_head(taught: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
     """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy."""
     config = taught.config.head
-    pixels, labels = taught.views(site_map, "train", config.views)
+    _, pixels, labels = taught.views(site_map, "train", config.views)
     flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
     if len(flat) > config.pixels:
         rng = stream(taught.seed, "head pixels")
@@ -194,8 +201,8 @@ def _train_head(taught: _Lesson, site_map: SiteMap) -> tuple[Tensor, Tensor]:
 
 def _temperature(taught: _Lesson, site_map: SiteMap) -> float:
     """Return the divisor of the scores with the least cross-entropy on views not trained on."""
-    pixels, labels = taught.views(site_map, "calibrate", 6)
-    scores = smoothed(pixels, taught.config.smoothing_px)
+    images, pixels, labels = taught.views(site_map, "calibrate", 6)
+    scores = finished(pixels, images, taught.config.smoothing_px, taught.config.refine)
     candidates = np.geomspace(0.25, 8, 41)
     losses = [float(functional.cross_entropy(scores / t, labels)) for t in candidates.tolist()]
     return float(candidates[int(np.argmin(losses))])

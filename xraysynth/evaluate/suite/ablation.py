@@ -27,8 +27,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "channels not normalised": {"cluster.normalise": False},
     "one view of the exemplar": {"head.views": 1},
     "classes balanced": {"head.balance": 0.5},
-    "no smoothing": {"smoothing_px": 0},
-    "smoothing over 5 x 5": {"smoothing_px": 2},
+    "scores not drawn to edges": {"refine.steps": 0},
+    "smoothing over 3 x 3 instead": {"refine.steps": 0, "smoothing_px": 1},
 }
 """What is changed, by the name in the table."""
 
