@@ -104,11 +104,11 @@ class Bench:
         """Scans as pixels."""
         return generated_images(self.generator, self.generator.synthesis(self.latent_w))
 
-    def with_masks(self, refine: RefineConfig = RefineConfig()) -> np.ndarray:
+    def with_masks(self, refine: RefineConfig | None = None) -> np.ndarray:
         """Scans as pixels, and their label maps, of one pass."""
         images, scores = project(self.generator, self.latent_w, self.folded, "bilinear")
         generated_images(self.generator, images)
-        return largest(refined(scores, images, refine))[1].numpy()
+        return largest(refined(scores, images, refine) if refine else scores)[1].numpy()
 
     def with_refined_masks(self) -> np.ndarray:
         """The same with scores drawn to edges, as `learn` sets it."""

@@ -139,9 +139,7 @@ class _Lesson:
             plain = purpose == "train" and number == 0
             latent_w = self.known.latent_w if plain else self._restyled(purpose, number)
             with torch.no_grad():
-                images, pixels = project(
-                    self.generator, latent_w, site_map, self.config.interpolation
-                )
+                drawn = project(self.generator, latent_w, site_map, self.config.interpolation)
             scans.append(drawn[0])
             parts.append(drawn[1])
         return torch.cat(scans), torch.cat(parts), self.known.labels.repeat(count, 1, 1)
