@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from xraysynth.cli import main
-from xraysynth.errors import InputError
+from xraysynth.errors import InputError, SettingsError
 from xraysynth.gan.checkpoint import generator_hash, save_generator
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
@@ -23,7 +23,7 @@ from xraysynth.oneshot.labelling import ExemplarConfig
 from xraysynth.oneshot.make_exemplars import write_exemplars
 from xraysynth.oneshot.real_scan import inverted_exemplars, read_real_scan, save_inverted
 from xraysynth.oneshot.segmenter import load_segmenter
-from xraysynth.settings import SettingsError, settings_from_mapping
+from xraysynth.settings import settings_from_mapping
 
 QUICK = InversionConfig(candidates=64, steps=120, pull=0.0)
 TINY = NetworkConfig(
