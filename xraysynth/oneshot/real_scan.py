@@ -36,8 +36,8 @@ MAX_PIXELS = 64_000_000
 BAD_RELATIVE_ERROR, DOUBTFUL_RELATIVE_ERROR = 0.5, 0.3
 """From here on a scan counts as badly inverted, in shares of the error of the mean picture."""
 BAD_CLASS_ERROR, DOUBTFUL_CLASS_ERROR = 0.2, 0.12
-"""From here on the region of a class counts as drawn otherwise, in shares of full scale. Judged by eye
-on simulated trays: above 0.2 items are missing, below 0.12 they are where they were labelled."""
+"""From here on the region of a class counts as drawn otherwise, in shares of full scale. By eye, on
+simulated trays: above 0.2 items are missing, below 0.12 they are where they were labelled."""
 
 
 @dataclass(frozen=True, kw_only=True)
