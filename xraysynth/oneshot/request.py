@@ -5,7 +5,7 @@ threats that it can be asked for. So whatever looks like one of those threats is
 asked for: a knife takes over the probability of all of them, even where no exemplar shows a knife.
 Classes that the generator cannot be asked for (bag, organic, ...) keep their scores, and so does a
 scan that was asked for nothing in particular. That is free supervision, as true as the generator
-is obedient; `docs/decisions/0011-requests-as-labels.md` has the figures.
+is obedient; `docs/decisions/0012-requests-as-labels.md` has the figures.
 """
 
 from __future__ import annotations
