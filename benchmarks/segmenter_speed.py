@@ -32,7 +32,9 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.baselines.networks import per_pixel
 from xraysynth.oneshot.features import SiteMap, StreamedProjection, concatenated, project
-from xraysynth.oneshot.segmenter import largest, smoothed
+from xraysynth.oneshot.learn import LearnConfig
+from xraysynth.oneshot.refine import RefineConfig, refined
+from xraysynth.oneshot.segmenter import largest
 
 PROJECTED, CLASSES, NETWORKS = 512, 8, 10
 Form = Callable[[], np.ndarray]
@@ -51,12 +53,12 @@ def main() -> None:
     keep_freed_memory()  # As an export does: else a third of the time goes into fresh pages.
     bench = Bench(arguments.resolution, arguments.batch)
     memory = {name: peak_megabytes(getattr(bench, name)) for name in ("with_masks", "published")}
-    forms = [bench.generate, bench.with_masks, bench.with_smoothed_masks]
+    forms = [bench.generate, bench.with_masks, bench.with_refined_masks]
     rounds = in_turn(forms, arguments.rounds)
     fast, fast_ratio = rounds.min(0), float(np.median(rounds[:, 1] / rounds[:, 0]))
     added = min(bench.added_seconds() for _ in range(arguments.rounds))
     slow = in_turn([bench.published, bench.ensemble], arguments.slow_rounds).min(0).tolist()
-    drawn, masks, smooth = (fast / arguments.batch).tolist()
+    drawn, masks, refined_masks = (fast / arguments.batch).tolist()
     # The slow forms see one scan, as the release does.
     report = {
         "resolution_px": arguments.resolution,
@@ -74,7 +76,7 @@ def main() -> None:
         "scan_and_masks_speedup_vs_published": (drawn + slow[0]) / masks,
         "generate_with_masks_vs_generate": masks / drawn,
         "generate_with_masks_vs_generate_median": fast_ratio,
-        "generate_with_smoothed_masks_vs_generate": smooth / drawn,
+        "generate_with_refined_masks_vs_generate": refined_masks / drawn,
         "memory_vs_published": memory["published"] / memory["with_masks"],
         **bench.agreement(),
     }
@@ -109,15 +111,15 @@ class Bench:
         """Scans as pixels."""
         return generated_images(self.generator, self.generator.synthesis(self.latent_w))
 
-    def with_masks(self, radius_px: int = 0) -> np.ndarray:
+    def with_masks(self, refine: RefineConfig | None = None) -> np.ndarray:
         """Scans as pixels, and their label maps, of one pass."""
         images, scores = project(self.generator, self.latent_w, self.folded, "bilinear")
         generated_images(self.generator, images)
-        return largest(smoothed(scores, radius_px))[1].numpy()
+        return largest(refined(scores, images, refine) if refine else scores)[1].numpy()
 
-    def with_smoothed_masks(self) -> np.ndarray:
-        """The same with the smoothing that `learn` sets."""
-        return self.with_masks(1)
+    def with_refined_masks(self) -> np.ndarray:
+        """The same with scores drawn to edges, as `learn` sets it."""
+        return self.with_masks(LearnConfig().refine)
 
     def added_seconds(self) -> float:
         """CPU seconds of all that masks add to a pass that draws scans."""

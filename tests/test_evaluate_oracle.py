@@ -181,3 +181,20 @@ def test_probabilities_do_not_depend_on_the_batch(scans: Path) -> None:
     assert whole.shape == (10, 3, 16, 16)
     assert np.allclose(whole.sum(1), 1, atol=1e-5)
     assert np.allclose(whole, class_probabilities(model, images, batch=3), atol=1e-5)
+
+
+def test_the_prior_correction_takes_the_loss_weights_off_the_scores(scans: Path) -> None:
+    rows = np.arange(80)
+    plain, corrected = (
+        train_classifier(
+            scans, rows, LabellerConfig(steps=3, batch=4, width=2, prior_correction=strength), 0
+        )
+        for strength in (0.0, 1.0)
+    )
+    assert plain.head.bias is not None
+    assert corrected.head.bias is not None
+    taken = (plain.head.bias - corrected.head.bias).detach().numpy()
+    share = np.bincount(blocks(80, 0)[1].ravel()) / (80 * 16 * 16)
+    # Weights are the inverse roots of shares, but for one factor common to all.
+    assert np.ptp(taken + 0.5 * np.log(share)) < 1e-5
+    assert taken[2] > taken[0]

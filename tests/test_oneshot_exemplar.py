@@ -14,17 +14,12 @@ from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import generator_hash
-from xraysynth.oneshot.choice import strangeness
+from xraysynth.oneshot.choice import confident_classes, strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_classes
 from xraysynth.oneshot.exemplar import check_exemplar_belongs, display_image
 from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
-from xraysynth.oneshot.labelling import (
-    ExemplarConfig,
-    Labeller,
-    confident_classes,
-    label_exemplar,
-    make_exemplar,
-)
+from xraysynth.oneshot.labelling import ExemplarConfig, Labeller, label_exemplar
+from xraysynth.oneshot.make_exemplars import make_exemplars
 
 
 @pytest.fixture
@@ -120,17 +115,17 @@ def test_an_exemplar_of_another_generator_is_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError, match="wants"):
         check_exemplar_belongs(exemplar, exemplar.generator_hash, (10, 4), (SIZE, SIZE))
     with pytest.raises(CheckpointError, match="labelled on generator"):
-        make_exemplar(toy_generator(channels=7), ExemplarConfig(labeller=str(folder)), 0)
+        make_exemplars(toy_generator(channels=7), ExemplarConfig(labeller=str(folder)), 0)
 
 
 def test_a_folder_can_be_the_exemplar(folder: Path) -> None:
     config = ExemplarConfig(labeller=str(folder))
-    assert make_exemplar(toy_generator(), config, 0).class_names == CLASSES
+    assert make_exemplars(toy_generator(), config, 0)[0].class_names == CLASSES
 
 
 def test_the_simulator_labeller_needs_scans() -> None:
     with pytest.raises(InputError, match=r"none were given.*`colour`"):
-        make_exemplar(toy_generator(), ExemplarConfig(), 0)
+        make_exemplars(toy_generator(), ExemplarConfig(), 0)
 
 
 def test_the_rule_reads_materials_from_hue() -> None:
@@ -155,12 +150,12 @@ def test_the_rule_refuses_scans_without_colour() -> None:
 def test_the_colour_labeller_says_that_no_person_labelled() -> None:
     generator = toy_generator()
     config = ExemplarConfig(labeller="colour", candidates=6)
-    exemplar = make_exemplar(generator, config, 0)
+    (exemplar,) = make_exemplars(generator, config, 0)
     assert exemplar.class_names == ("background", "organic", "metal")
     assert "by a rule, not by a person" in exemplar.origin
     assert exemplar.generator_hash == generator_hash(generator)
-    assert make_exemplar(generator, config, 0).exemplar_id == exemplar.exemplar_id
-    assert make_exemplar(generator, config, 1).exemplar_id != exemplar.exemplar_id
+    assert make_exemplars(generator, config, 0)[0].exemplar_id == exemplar.exemplar_id
+    assert make_exemplars(generator, config, 1)[0].exemplar_id != exemplar.exemplar_id
 
 
 def test_rare_and_unwanted_classes_are_left_out_and_ids_stay_contiguous() -> None:
@@ -182,13 +177,13 @@ def test_rare_and_unwanted_classes_are_left_out_and_ids_stay_contiguous() -> Non
 
 
 def test_only_classes_with_enough_sure_pixels_count() -> None:
-    config = ExemplarConfig(min_share=0.1)
     three = np.zeros((4, SIZE, SIZE), np.float32)
     three[0, :8], three[1, 8:12], three[2, 12:] = 1, 1, 1
     few = three.copy()
     few[1, 8:12], few[2, 8:12, 1:], few[1, 8:12, 0] = 0, 1, 1
     unsure = np.where(three > 0, 0.4, 0.2).astype(np.float32)
-    assert [confident_classes(candidate, config) for candidate in (three, few, unsure)] == [3, 2, 0]
+    found = [confident_classes(candidate, 0.1, 0.5) for candidate in (three, few, unsure)]
+    assert [int(present.sum()) for present in found] == [3, 2, 0]
 
 
 def test_a_scan_with_nothing_in_it_is_strange_and_one_like_others_is_not() -> None:

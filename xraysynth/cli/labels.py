@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xraysynth.cli.console import say, watched
+from xraysynth.cli.console import say, tell, watched
 from xraysynth.cli.gan import add_generator, add_request, given_settings
 from xraysynth.cli.parser import (
     Parser,
@@ -16,6 +18,12 @@ from xraysynth.cli.parser import (
     add_workers,
     positive,
 )
+from xraysynth.errors import InputError
+
+if TYPE_CHECKING:
+    from xraysynth.gan.generator import Generator
+    from xraysynth.oneshot.exemplar import Exemplar
+    from xraysynth.oneshot.real_scan import InvertedScan
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -30,17 +38,28 @@ def _add_learn(commands: argparse._SubParsersAction[Parser]) -> None:
         "learn",
         learn,
         help="Learn to label a generator's scans from one labelled scan, or a few",
-        example="xraysynth learn --gan bundled --exemplar my-exemplar --out segmenter.safetensors",
+        example="xraysynth learn --gan bundled --exemplar my-exemplar --out segmenter.safetensors\n"
+        "  xraysynth learn --gan bundled --scan bag.png --labels bag.json "
+        "--out segmenter.safetensors",
     )
     add_generator(parser)
     parser.add_argument(
         "--exemplar",
         type=Path,
         action="append",
-        required=True,
+        default=[],
         metavar="DIR",
         help="a labelled scan of this generator, from annotate or another tool; may be given again",
     )
+    parser.add_argument(
+        "--scan",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="picture of a real scan that you labelled, with --labels; may be given again",
+    )
+    add_label_files(parser, "label file of that scan; one for each --scan")
     add_out(parser, "safetensors file to write")
     add_seed(parser)
     add_settings(parser)
@@ -49,7 +68,6 @@ def _add_learn(commands: argparse._SubParsersAction[Parser]) -> None:
 def learn(arguments: argparse.Namespace) -> int:
     """Learn a segmenter."""
     from xraysynth.gan.checkpoint import load_generator
-    from xraysynth.oneshot.exemplar_folder import load_exemplars
     from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
     from xraysynth.oneshot.segmenter import save_segmenter
     from xraysynth.pipeline.definition import with_overrides
@@ -57,12 +75,82 @@ def learn(arguments: argparse.Namespace) -> int:
 
     config = settings_from_mapping(LearnConfig, with_overrides({}, arguments.set))
     generator = load_generator(arguments.gan)
-    exemplars = [one for folder in arguments.exemplar for one in load_exemplars(folder, generator)]
+    exemplars = _exemplars(arguments, generator)
     with watched("learn") as progress:
         segmenter = learn_segmenter(generator, exemplars, config, arguments.seed, progress)
     save_segmenter(segmenter, arguments.out)
     say(f"segmenter of {', '.join(segmenter.class_names)}: {arguments.out}")
     return 0
+
+
+def _exemplars(arguments: argparse.Namespace, generator: Generator) -> list[Exemplar]:
+    """Return the exemplars of folders, then those of real scans, which are inverted first."""
+    from xraysynth.gan.inversion import InversionConfig
+    from xraysynth.oneshot.exemplar_folder import load_exemplars
+    from xraysynth.oneshot.make_exemplars import places
+    from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
+
+    pairs = label_files(arguments, arguments.scan)
+    if not pairs and not arguments.exemplar:
+        raise InputError(
+            "learn was given nothing to learn from; want --exemplar DIR, or --scan FILE with "
+            "--labels FILE."
+        )
+    own = [one for folder in arguments.exemplar for one in load_exemplars(folder, generator)]
+    if not pairs:
+        return own
+    with watched("invert") as progress:
+        found = inverted_exemplars(
+            generator,
+            pairs,
+            InversionConfig(),
+            arguments.seed,
+            class_names=arguments.classes,
+            progress=progress,
+        )
+    folder = arguments.out.with_suffix(".exemplars")
+    for place, one, (scan, _) in zip(places(folder, len(found)), found, pairs, strict=True):
+        save_inverted(one, place)
+        tell_inversion(scan, one)
+    say(f"inverted scans (compare real.png with scan.png): {folder}")
+    return [*own, *(one.exemplar for one in found)]
+
+
+def add_label_files(parser: Parser, what: str) -> None:
+    """Add `--labels` and `--classes`, which go with pictures of real scans."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=f"{what} (labelme, COCO, indexed PNG)",
+    )
+    parser.add_argument(
+        "--classes",
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        default=(),
+        metavar="A,B,...",
+        help="names of the class ids of a PNG, background first",
+    )
+
+
+def label_files(arguments: argparse.Namespace, scans: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Return scans, each with its label file, or raise if they do not pair up."""
+    if len(scans) != len(arguments.labels):
+        raise InputError(
+            f"{len(scans)} scans and {len(arguments.labels)} label files were given; want a label "
+            "file for each scan, in the same order."
+        )
+    return list(zip(scans, arguments.labels, strict=True))
+
+
+def tell_inversion(scan: Path, found: InvertedScan) -> None:
+    """Say how well a scan was inverted; what is bad goes to stderr as a warning."""
+    if found.is_bad:
+        tell(f"warning: {scan}: {found.in_words()}")
+    else:
+        say(f"{scan}: {found.in_words()}")
 
 
 def _add_export(commands: argparse._SubParsersAction[Parser]) -> None:

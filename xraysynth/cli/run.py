@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xraysynth.cli.console import StageObserver, say, show_json, show_table
+from xraysynth.cli.console import StageObserver, say, show_json, show_table, tell
 from xraysynth.cli.parser import Parser, add_command, add_json, add_settings
 from xraysynth.cli.score_tables import confidence_rows, score_rows
 
@@ -102,7 +102,7 @@ def _text(value: Any) -> str:
 def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: bool) -> None:
     """Print seconds a stage, how much was made, and where to look."""
     from xraysynth.files import read_json
-    from xraysynth.pipeline.stage import AUDIT, EVALUATION, SHARDS
+    from xraysynth.pipeline.stage import AUDIT, EVALUATION, EXEMPLAR, SHARDS
 
     rows = [
         {"stage": stage.name, "seconds": round(record.stages[stage.name].seconds, 1)}
@@ -118,6 +118,9 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
     show_table([*rows, {"stage": "total", "seconds": sum(row["seconds"] for row in rows)}])
     if counts:
         say(f"{sum(counts)} labelled scans in {len(counts)} shards: {folder / SHARDS}")
+    for path in sorted((folder / EXEMPLAR).rglob("inversion.json")):
+        found = read_json(path)
+        (tell if found["bad"] else say)(f"{path.parent}: {found['in_words']}")
     if "evaluate" in pipeline.settings:
         say("masks judged by a network that learned exact ones:")
         scores = read_json(folder / EVALUATION)

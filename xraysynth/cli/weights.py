@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xraysynth.cli.console import say, show_json, show_table, tell, watched
 from xraysynth.cli.gan import add_generator
+from xraysynth.cli.labels import add_label_files, label_files, tell_inversion
 from xraysynth.cli.parser import (
     Parser,
     add_command,
@@ -16,6 +18,9 @@ from xraysynth.cli.parser import (
     add_settings,
     positive,
 )
+
+if TYPE_CHECKING:
+    from xraysynth.gan.inversion import InversionConfig
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -65,10 +70,17 @@ def _add_invert(commands: argparse._SubParsersAction[Parser]) -> None:
         "invert",
         invert,
         help="Find the codes with which a generator draws given scans",
-        example="xraysynth invert scans.h5 --gan bundled --count 16 --out inverted",
+        example="xraysynth invert scans.h5 --gan bundled --count 16 --out inverted\n"
+        "  xraysynth invert bag.png --labels bag.json --gan bundled --out my-exemplar",
     )
-    parser.add_argument("scans", type=Path, metavar="SCANS.h5", help="from simulate or prepare")
+    parser.add_argument(
+        "scans",
+        type=Path,
+        metavar="SCANS",
+        help="scans.h5 from simulate or prepare; or the picture of one real scan, with --labels",
+    )
     add_generator(parser)
+    add_label_files(parser, "label file of the picture; --out becomes an exemplar for `learn`")
     parser.add_argument(
         "--count", type=positive, default=16, metavar="N", help="the first N scans (16)"
     )
@@ -86,6 +98,8 @@ def invert(arguments: argparse.Namespace) -> int:
     from xraysynth.settings import settings_from_mapping
 
     config = settings_from_mapping(InversionConfig, with_overrides({}, arguments.set))
+    if arguments.labels:
+        return _invert_labelled(arguments, config)
     with watched("invert") as progress:
         report = invert_file(
             arguments.scans,
@@ -102,4 +116,28 @@ def invert(arguments: argparse.Namespace) -> int:
     means = report["mean"]
     show_table([{"what": name, "mean over scans": f"{means[name]:.4f}"} for name in means])
     say(f"real | start | found: {arguments.out / 'inversion.png'}")
+    return 0
+
+
+def _invert_labelled(arguments: argparse.Namespace, config: InversionConfig) -> int:
+    """Invert one labelled real scan into an exemplar."""
+    from xraysynth.gan.checkpoint import load_generator
+    from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
+
+    with watched("invert") as progress:
+        (found,) = inverted_exemplars(
+            load_generator(arguments.gan),
+            label_files(arguments, [arguments.scans]),
+            config,
+            arguments.seed,
+            class_names=arguments.classes,
+            progress=progress,
+        )
+    save_inverted(found, arguments.out)
+    if arguments.json:
+        show_json(found.as_json())
+        return 0
+    show_table([{"within": n, "error": f"{e:.4f}"} for n, e in found.class_errors.items()])
+    tell_inversion(arguments.scans, found)
+    say(f"exemplar (compare real.png with scan.png): {arguments.out}")
     return 0

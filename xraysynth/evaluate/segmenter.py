@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,9 @@ def evaluate_segmenter(  # noqa: PLR0913 (what the command line names)
     -------
     dict
         All figures: `segmenter` against all classes of the oracle, `segmenter_taught` when the
-        oracle may only answer with classes of the exemplar, `oracle` with its own score;
-        `confidence` and `confidence_taught`, how often what is said with a confidence is right.
+        oracle may only answer with classes of the masks, `oracle` with its own score;
+        `confidence` and `confidence_taught`, how often what is said with a confidence is right;
+        `labels_follow_requests`: whether the masks know what each scan was asked to hold.
 
     Raises
     ------
@@ -103,6 +104,7 @@ def judge(exported: ShardSet, oracle: Oracle) -> dict[str, Any]:
         "samples": count,
         "exemplar_classes": list(exported.class_names),
         "exemplar_origins": exported.manifest.settings.get("exemplar_origins", []),
+        "labels_follow_requests": _follow_requests(exported.manifest.settings),
         "background_counts_in_mean_iou": True,
         "segmenter": scores(everything, groups),
         "segmenter_taught": scores(taught, groups),
@@ -132,6 +134,12 @@ def class_ids(class_names: Sequence[str], known: Sequence[str]) -> np.ndarray:
             f"knows {', '.join(known)}. Score masks whose exemplar has classes of the simulator."
         )
     return np.array([list(known).index(name) for name in class_names], dtype=np.uint8)
+
+
+def _follow_requests(settings: Mapping[str, Any]) -> bool:
+    """Return whether masks were made knowing what each scan had been asked to hold."""
+    asked = settings.get("balance") or settings.get("contains")
+    return bool(asked and settings.get("use_request"))
 
 
 def _check_scans(exported: ShardSet, scans: Path) -> None:

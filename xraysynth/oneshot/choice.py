@@ -64,6 +64,51 @@ def richest(n_classes: np.ndarray, strange: np.ndarray, typicality: float) -> in
     return int(np.argmax(_standard(n_classes) - typicality * _standard(strange)))
 
 
+def richest_few(
+    present: np.ndarray, strange: np.ndarray, typicality: float, count: int
+) -> list[int]:
+    """Return the indices of up to `count` candidates that together hold many classes.
+
+    Each next one is `richest` in classes, of which one held by k chosen ones counts 1 / (1 + k).
+
+    Parameters
+    ----------
+    present : (n, classes) bool, which classes a candidate holds
+    strange : (n,), as `strangeness` tells
+    typicality : as for `richest`
+
+    Examples
+    --------
+    The second candidate holds as much as the first, but the third what that one lacks.
+
+    >>> present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 1, 1]], bool)
+    >>> richest_few(present, np.zeros(3), 1.0, 2)
+    [0, 2]
+    """
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(present)):
+        value = (present / (1 + present[chosen].sum(0))).sum(1)
+        left = np.setdiff1d(np.arange(len(present)), chosen)
+        chosen.append(int(left[richest(value[left], strange[left], typicality)]))
+    return chosen
+
+
+def confident_classes(
+    probability: np.ndarray, min_share: float, min_confidence: float
+) -> np.ndarray:
+    """Return which classes (classes,) have enough sure pixels in a candidate (classes, H, W)."""
+    label, sure = probability.argmax(0), probability.max(0) >= min_confidence
+    share = np.bincount(label[sure], minlength=len(probability)) / label.size
+    return np.asarray(share >= min_share)
+
+
+def classes_present(probability: np.ndarray, min_share: float) -> list[int]:
+    """Return the class ids with enough pixels, in order; pixels of the others go to these."""
+    label = probability.argmax(0)
+    share = np.bincount(label.ravel(), minlength=len(probability)) / label.size
+    return [int(class_id) for class_id in np.flatnonzero(share >= min_share)]
+
+
 def _standard(values: np.ndarray) -> np.ndarray:
     """Return values at mean 0 and deviation 1; 0 if they are all alike."""
     centred = values - values.mean()

@@ -29,7 +29,7 @@ from xraysynth.scans.readers.record import (
 from xraysynth.settings import nearest
 
 MAX_BYTES = 64 * 2**20
-OWN_FILES = ("exemplar.json", "annotate.json", "scan.png")
+OWN_FILES = ("exemplar.json", "annotate.json", "inversion.json", "scan.png", "real.png")
 """Files of an exemplar's folder that are no labels."""
 OVERSHOOT_PX = 1.0
 """Tools place a corner at the border a little outside; more is a mistake."""
@@ -72,7 +72,12 @@ def label_file_in(folder: Path) -> Path:
     )
 
 
-def read_labels(path: Path, size_px: tuple[int, int], class_names: Sequence[str]) -> Labels:
+def read_labels(
+    path: Path,
+    size_px: tuple[int, int],
+    class_names: Sequence[str],
+    scan_name: str = "scan.png",
+) -> Labels:
     """Return the labels in a file.
 
     Parameters
@@ -80,6 +85,7 @@ def read_labels(path: Path, size_px: tuple[int, int], class_names: Sequence[str]
     path : `.png` (indexed or grey, 255 is void) or `.json` (labelme or COCO)
     size_px : width and height of the scan
     class_names : background first; empty takes the names as the JSON file brings them
+    scan_name : file name of the scan, for a COCO file about several
 
     Raises
     ------
@@ -90,7 +96,7 @@ def read_labels(path: Path, size_px: tuple[int, int], class_names: Sequence[str]
     try:
         if path.suffix.lower() == ".png":
             return _from_png(folder, path, size_px, class_names)
-        return _from_json(folder, path, size_px, class_names)
+        return _from_json(folder, path, size_px, (class_names, scan_name))
     except ReadError as error:
         raise InputError(
             f"{path} cannot be used: {str(error).rstrip('.')}. Export it again.",
@@ -131,15 +137,16 @@ def _from_png(
 
 
 def _from_json(
-    folder: DataFolder, path: Path, size_px: tuple[int, int], class_names: Sequence[str]
+    folder: DataFolder, path: Path, size_px: tuple[int, int], given: tuple[Sequence[str], str]
 ) -> Labels:
     """Return the regions of a labelme or COCO file, painted large ones first."""
+    class_names, scan_name = given
     folder.data(path.name, MAX_BYTES)
     document = folder.json_mapping(path.name)
     if "shapes" in document:
         annotation = _labelme(document, path)
     elif "annotations" in document:
-        annotation = _coco(document, path, size_px)
+        annotation = _coco(document, path, size_px, scan_name)
     else:
         raise ReadError("it has neither `shapes` (labelme) nor `annotations` (COCO)")
     if annotation.size_px is not None:
@@ -191,13 +198,15 @@ def _shape_outline(shape: dict[str, Any], path: Path) -> Outline:
     return Outline(name=name, polygons=(rim,))
 
 
-def _coco(document: dict[str, Any], path: Path, size_px: tuple[int, int]) -> Annotation:
-    """Return the regions of the one image of a COCO file, or of its `scan.png`."""
+def _coco(
+    document: dict[str, Any], path: Path, size_px: tuple[int, int], scan_name: str
+) -> Annotation:
+    """Return the regions of the one image of a COCO file, or of the scan in it."""
     images = mappings(document.get("images"), "`images`")
-    mine = [i for i in images if str(i.get("file_name", "")).rpartition("/")[2] == "scan.png"]
+    mine = [i for i in images if str(i.get("file_name", "")).rpartition("/")[2] == scan_name]
     if len(mine or images) != 1:
         raise InputError(
-            f"{path} is about {len(images)} images; want one, or one that is named scan.png.",
+            f"{path} is about {len(images)} images; want one, or one that is named {scan_name}.",
             code="exemplar-files",
         )
     image = (mine or images)[0]

@@ -12,17 +12,23 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pydantic
 import torch
 from pydantic import Field
 
 from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.inversion import InversionConfig
 from xraysynth.gan.sampling import generated_images, latents
-from xraysynth.oneshot.choice import richest, strangeness
+from xraysynth.oneshot.choice import (
+    classes_present,
+    confident_classes,
+    richest_few,
+    strangeness,
+)
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
 from xraysynth.oneshot.exemplar import Exemplar
-from xraysynth.oneshot.exemplar_folder import load_exemplar
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labeller import (
     LabellerConfig,
@@ -49,7 +55,19 @@ class ExemplarConfig(Settings):
     """Where the exemplar comes from."""
 
     labeller: str = "simulator"
-    """`simulator` (a U-Net taught by exact masks), `colour`, or the folder of your own exemplar."""
+    """`simulator` (a U-Net taught by exact masks), `colour`, or a folder of your exemplars."""
+    count: int = Field(1, ge=1, le=32)
+    """Scans that `simulator` or `colour` labels."""
+    balance: bool = True
+    """Ask the candidates for each content in turn, of a generator that can be asked."""
+    real_scans: tuple[str, ...] = ()
+    """Pictures of real scans that you labelled: inverted into the generator, no `labeller` then."""
+    real_labels: tuple[str, ...] = ()
+    """Their label files, in the same order: labelme, COCO or indexed PNG."""
+    real_classes: tuple[str, ...] = ()
+    """Classes of those files, background first; a PNG needs it, JSON can bring its own."""
+    inversion: InversionConfig = InversionConfig()
+    """How real scans are inverted."""
     candidates: int = Field(128, ge=1)
     """Generated scans to choose from."""
     truncation_psi: float = Field(0.9, gt=0, le=1)
@@ -69,6 +87,28 @@ class ExemplarConfig(Settings):
     colour: ColourRule = ColourRule()
     """Thresholds of the labeller `colour`."""
 
+    @pydantic.model_validator(mode="after")
+    def _pairs(self) -> ExemplarConfig:
+        if len(self.real_scans) != len(self.real_labels):
+            raise ValueError(
+                f"real_scans names {len(self.real_scans)} files and real_labels "
+                f"{len(self.real_labels)}; want a label file for each scan"
+            )
+        return self
+
+    @property
+    def real_pairs(self) -> list[tuple[Path, Path]]:
+        """Real scans, each with its label file."""
+        pairs = zip(self.real_scans, self.real_labels, strict=True)
+        return [(Path(scan), Path(labels)) for scan, labels in pairs]
+
+    @property
+    def files(self) -> list[Path]:
+        """Files and folders that the exemplars come from."""
+        if self.real_scans:
+            return [path for pair in self.real_pairs for path in pair]
+        return [] if self.labeller in ("simulator", "colour") else [Path(self.labeller)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Labeller:
@@ -80,33 +120,6 @@ class Labeller:
     """Names of the classes, background first."""
     origin: str
     """One sentence for the exemplar."""
-
-
-def make_exemplar(
-    generator: Generator,
-    config: ExemplarConfig,
-    seed: int,
-    scans: Path | None = None,
-    progress: Progress = silent,
-) -> Exemplar:
-    """Return the exemplar that the config asks for.
-
-    `scans` is the file with exact masks that the labeller `simulator` learns from.
-
-    Raises
-    ------
-    InputError
-        No scans for `simulator`, or a folder that is no exemplar.
-    CheckpointError
-        The folder's exemplar is of another generator.
-    """
-    if config.labeller == "simulator":
-        return label_exemplar(
-            generator, simulator_labeller(scans, config, seed, progress), config, seed
-        )
-    if config.labeller == "colour":
-        return label_exemplar(generator, colour_labeller(config.colour), config, seed)
-    return load_exemplar(Path(config.labeller), generator)
 
 
 def simulator_labeller(
@@ -151,27 +164,60 @@ def label_exemplar(
     seed: int,
     ask: Ask = lambda _: None,
 ) -> Exemplar:
-    """Return the best of `config.candidates` generated scans, labelled.
-
-    `ask` says what a candidate is asked to hold, of a generator that can be asked.
+    """Return the best of `config.candidates` generated scans, labelled: `label_exemplars` of one.
 
     Raises
     ------
     InputError
         If the best candidate holds fewer than two classes.
     """
+    one = config.model_copy(update={"count": 1})
+    return label_exemplars(generator, labeller, one, seed, ask)[0]
+
+
+def label_exemplars(
+    generator: Generator,
+    labeller: Labeller,
+    config: ExemplarConfig,
+    seed: int,
+    ask: Ask = lambda _: None,
+) -> list[Exemplar]:
+    """Return the best `config.count` of `config.candidates` generated scans, labelled.
+
+    `ask` says what a candidate is asked to hold, of a generator that can be asked.
+
+    Raises
+    ------
+    InputError
+        If one of them holds fewer than two classes.
+    """
     own_seed = stream_seed(seed, "exemplar candidates")
-    names, usable = labeller.class_names, [n not in config.without for n in labeller.class_names]
-    latent_w, n_classes = [], []
+    usable = [n not in config.without for n in labeller.class_names]
+    latent_w, present = [], []
     for start in range(0, config.candidates, BLOCK):
         indices = range(start, min(start + BLOCK, config.candidates))
         codes, images = _scans(generator, own_seed, indices, config.truncation_psi, ask(indices))
         latent_w.append(codes)
         for probability in _probabilities(labeller, images, usable):
-            n_classes.append(confident_classes(probability, config))
-    index = _chosen(generator, torch.cat(latent_w), np.array(n_classes, float), config, own_seed)
-    codes, image = _scans(generator, own_seed, [index], config.truncation_psi, ask([index]))
-    probability = _probabilities(labeller, image, usable)[0]
+            present.append(confident_classes(probability, config.min_share, config.min_confidence))
+    chosen = _chosen(generator, torch.cat(latent_w), np.stack(present), config, own_seed)
+    made = []
+    for index in chosen:
+        codes, image = _scans(generator, own_seed, [index], config.truncation_psi, ask([index]))
+        probability = _probabilities(labeller, image, usable)[0]
+        made.append(_labelled(generator, labeller, config, codes[0], (image[0], probability)))
+    return made
+
+
+def _labelled(
+    generator: Generator,
+    labeller: Labeller,
+    config: ExemplarConfig,
+    latent_w: torch.Tensor,
+    seen: tuple[np.ndarray, np.ndarray],
+) -> Exemplar:
+    """Return the exemplar of a chosen scan (H, W, C) and its class probabilities."""
+    image, probability = seen
     kept = classes_present(probability, config.min_share)
     if len(kept) < 2:
         raise InputError(
@@ -180,15 +226,15 @@ def label_exemplar(
             code="exemplar-empty",
         )
     return Exemplar(
-        latent_w=codes[0].cpu().numpy().astype(np.float32),
+        latent_w=latent_w.cpu().numpy().astype(np.float32),
         label_map=probability[kept].argmax(0).astype(np.uint8),
-        class_names=tuple(names[class_id] for class_id in kept),
+        class_names=tuple(labeller.class_names[class_id] for class_id in kept),
         origin=(
             f"{labeller.origin} Chosen of {config.candidates} generated scans "
             f"{_WHY[config.choice]}; classes below {config.min_share:.1%} of it are left out."
         ),
         generator_hash=generator_hash(generator),
-        image=image[0],
+        image=image,
     )
 
 
@@ -201,31 +247,20 @@ _WHY = {
 def _chosen(
     generator: Generator,
     latent_w: torch.Tensor,
-    n_classes: np.ndarray,
+    present: np.ndarray,
     config: ExemplarConfig,
     seed: int,
-) -> int:
-    """Return the number of the candidate that becomes the exemplar."""
+) -> list[int]:
+    """Return the numbers of the candidates that become exemplars; `present` (n, classes) bool."""
+    n_classes = present.sum(1)
     # A scan with one class only teaches nothing, however typical it is.
     usable = np.flatnonzero(n_classes >= min(2, n_classes.max()))
     if config.choice == "random":
-        return int(stream(seed, "exemplar by lot").choice(usable))
+        lot = stream(seed, "exemplar by lot")
+        return [int(n) for n in lot.choice(usable, min(config.count, len(usable)), replace=False)]
     strange = strangeness(generator, latent_w[torch.from_numpy(usable)], seed)
-    return int(usable[richest(n_classes[usable], strange, config.typicality)])
-
-
-def confident_classes(probability: np.ndarray, config: ExemplarConfig) -> int:
-    """Return how many classes have enough sure pixels in a candidate (classes, H, W)."""
-    label, sure = probability.argmax(0), probability.max(0) >= config.min_confidence
-    share = np.bincount(label[sure], minlength=len(probability)) / label.size
-    return int((share >= config.min_share).sum())
-
-
-def classes_present(probability: np.ndarray, min_share: float) -> list[int]:
-    """Return the class ids with enough pixels, in order; pixels of the others go to these."""
-    label = probability.argmax(0)
-    share = np.bincount(label.ravel(), minlength=len(probability)) / label.size
-    return [int(class_id) for class_id in np.flatnonzero(share >= min_share)]
+    places = richest_few(present[usable], strange, config.typicality, config.count)
+    return [int(usable[place]) for place in places]
 
 
 def _probabilities(labeller: Labeller, images: np.ndarray, usable: list[bool]) -> np.ndarray:

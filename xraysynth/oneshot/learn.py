@@ -27,7 +27,8 @@ from xraysynth.oneshot.clustering import (
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson, lesson
-from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, smoothed
+from xraysynth.oneshot.refine import RefineConfig
+from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, finished
 from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_blocks
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
@@ -48,7 +49,7 @@ class HeadConfig(Settings):
     """Most iterations of L-BFGS; the problem is convex."""
     weight_decay: float = Field(0.001, ge=0)
     """Of the weights, which read standardised values."""
-    balance: float = Field(0.5, ge=0, le=1)
+    balance: float = Field(0.0, ge=0, le=1)
     """Loss weight of a class is its share to the power of minus this."""
     swap: ViewConfig = ViewConfig(swap_from_px=16, flip_probability=0, rotation_deg=0, shift=0)
     """Which rows may be swapped; warps are not used."""
@@ -65,8 +66,10 @@ class LearnConfig(Settings):
     """The part that sees labels."""
     calibration: CalibrationConfig = CalibrationConfig()
     """What makes confidence honest."""
-    smoothing_px: int = Field(1, ge=0, le=8)
+    smoothing_px: int = Field(0, ge=0, le=8)
     """Scores are averaged this far around a pixel."""
+    refine: RefineConfig = RefineConfig(steps=2)
+    """How scores are then drawn to the edges of the scan."""
     overlap_threshold: float = Field(0.25, gt=0, lt=1)
     """A class with at least this probability is crossed, beside the label's own."""
 
@@ -119,6 +122,7 @@ def learn_head(
         generator_hash=generator_hash(generator),
         interpolation=config.interpolation,
         smoothing_px=config.smoothing_px,
+        refine=config.refine,
         overlap_threshold=config.overlap_threshold,
         settings={**config.model_dump(mode="json"), "seed": seed},
     )
@@ -135,16 +139,17 @@ class _Lesson:
         self.class_weights = known.class_weights(config.head.balance)
         self._blocks = swappable_blocks(generator, config.head.swap.swap_from_px)
 
-    def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor]:
-        """Return projected pixels (v, D, H, W) and labels (v, H, W) of views of each exemplar."""
-        parts = []
+    def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scans, projected pixels (v, D, H, W) and labels (v, H, W) of exemplars' views."""
+        parts, scans = [], []
         for number in range(count):
             plain = purpose == "train" and number == 0
             latent_w = self.known.latent_w if plain else self._restyled(purpose, number)
             with torch.no_grad():
-                _, pixels = project(self.generator, latent_w, site_map, self.config.interpolation)
-            parts.append(pixels)
-        return torch.cat(parts), self.known.labels.repeat(count, 1, 1)
+                drawn = project(self.generator, latent_w, site_map, self.config.interpolation)
+            scans.append(drawn[0])
+            parts.append(drawn[1])
+        return torch.cat(scans), torch.cat(parts), self.known.labels.repeat(count, 1, 1)
 
     def _restyled(self, purpose: str, number: int) -> Tensor:
         """Return the exemplars' latents with some rows swapped."""
@@ -179,7 +184,7 @@ def _train_head(
     Only pixels of `part` (exemplars, H, W) bool are learned from; None is all.
     """
     config = taught.config.head
-    pixels, labels = taught.views(site_map, "train", config.views)
+    _, pixels, labels = taught.views(site_map, "train", config.views)
     flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
     if part is not None:
         mine = part.to(flat.device).repeat(config.views, 1, 1).flatten()
@@ -218,15 +223,16 @@ def _calibrate(taught: _Lesson, standard: SiteMap, temperature: float) -> Tensor
     def fresh(site_map: SiteMap) -> Iterator[Tensor]:
         for some in latent_w.split(8):
             with torch.no_grad():
-                _, scores = project(generator, some, site_map, config.interpolation)
-            yield functional.softmax(smoothed(scores, config.smoothing_px), 1)
+                images, scores = project(generator, some, site_map, config.interpolation)
+            scores = finished(scores, images, config.smoothing_px, config.refine)
+            yield functional.softmax(scores, 1)
 
     def train(part: Tensor) -> Head:
         weight, bias = _train_head(taught, standard, part)
         site_map = standard.folded(weight / temperature, bias / temperature)
-        scores, _ = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
-        views = functional.softmax(smoothed(scores, config.smoothing_px), 1)
-        return Head(fresh=fresh(site_map), views=views)
+        images, scores, _ = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
+        scores = finished(scores, images, config.smoothing_px, config.refine)
+        return Head(fresh=fresh(site_map), views=functional.softmax(scores, 1))
 
     labels = taught.known.labels.cpu().numpy()
     return torch.from_numpy(confidence_levels(labels, taught.known.n_classes, train, own))
@@ -234,8 +240,8 @@ def _calibrate(taught: _Lesson, standard: SiteMap, temperature: float) -> Tensor
 
 def _temperature(taught: _Lesson, site_map: SiteMap) -> float:
     """Return the divisor of the scores with the least cross-entropy on views not trained on."""
-    pixels, labels = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
-    scores = smoothed(pixels, taught.config.smoothing_px)
+    images, pixels, labels = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
+    scores = finished(pixels, images, taught.config.smoothing_px, taught.config.refine)
     candidates = np.geomspace(0.25, 8, 41)
     losses = [float(functional.cross_entropy(scores / t, labels)) for t in candidates.tolist()]
     return float(candidates[int(np.argmin(losses))])

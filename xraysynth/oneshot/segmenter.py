@@ -21,6 +21,7 @@ from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.calibration import LEVELS, levels
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
+from xraysynth.oneshot.refine import RefineConfig, refined
 from xraysynth.schema import MAX_CLASSES
 from xraysynth.settings import Settings, settings_from_mapping
 
@@ -44,6 +45,8 @@ class SegmenterFacts(Settings):
     """How coarse maps grow."""
     smoothing_px: int = Field(0, ge=0, le=8)
     """Scores are averaged this far around a pixel."""
+    refine: RefineConfig = RefineConfig()
+    """How scores are then drawn to the edges of the scan."""
     overlap_threshold: float = Field(0.25, gt=0, lt=1)
     """A class with at least this probability is crossed, beside the label's own."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -83,7 +86,7 @@ class Segmenter:
         """Return scans (n, C, H, W) and class scores (n, K, H, W) of `latent_w`."""
         with torch.no_grad():
             images, scores = project(generator, latent_w, self.site_map, self.facts.interpolation)
-            return images, smoothed(scores, self.facts.smoothing_px)
+            return images, finished(scores, images, self.facts.smoothing_px, self.facts.refine)
 
     def labels(self, scores: Tensor) -> PixelLabels:
         """Return label, confidence and crossed classes of each pixel of scores (n, K, H, W)."""
@@ -124,6 +127,11 @@ def largest(scores: Tensor) -> tuple[Tensor, Tensor]:
     number = torch.arange(n_classes, 0, -1, dtype=torch.uint8, device=scores.device)
     found = (scores == highest[:, None]).view(torch.uint8).mul_(number[:, None, None])
     return highest, n_classes - found.amax(1)
+
+
+def finished(scores: Tensor, images: Tensor, smoothing_px: int, refine: RefineConfig) -> Tensor:
+    """Return scores (n, K, H, W) smoothed, then drawn to the edges of the scans (n, C, H, W)."""
+    return refined(smoothed(scores, smoothing_px), images, refine)
 
 
 def smoothed(scores: Tensor, radius_px: int) -> Tensor:

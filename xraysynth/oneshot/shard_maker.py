@@ -17,6 +17,7 @@ from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.contents import check_request, requested_labels, requested_names
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.oneshot.request import RequestRule
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
 from xraysynth.oneshot.selection import select
 from xraysynth.settings import Settings
@@ -44,6 +45,8 @@ class ExportConfig(Settings):
     """Ask each label in turn, so that each is asked for equally often."""
     min_confidence: float = Field(0, ge=0, le=1)
     """Scans whose mean confidence off the background is below this are drawn anew."""
+    use_request: bool = True
+    """Whether labels follow what a scan was asked to hold; without a request it changes nothing."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
@@ -92,6 +95,7 @@ class ShardMaker:
         self._contains = check_request(
             self.generator.config, config.contains, config.balance, generator_file
         )
+        self._rule = self._request_rule(config) if config.use_request else None
         self._segmenter_hash = sha256_file(segmenter_file)[:16]
         self._generator_hash = generator_hash(self.generator)
         self.generator.to(device)
@@ -102,7 +106,7 @@ class ShardMaker:
         """Return what all shards have in common."""
         facts, config = self.segmenter.facts, self.config
         return ExportInfo(
-            class_names=facts.class_names,
+            class_names=self._rule.class_names if self._rule else facts.class_names,
             seed=seed,
             generator_hash=self._generator_hash,
             segmenter_hash=self._segmenter_hash,
@@ -114,6 +118,14 @@ class ShardMaker:
             },
             describe=config.describe,
         )
+
+    def _request_rule(self, config: ExportConfig) -> RequestRule | None:
+        """Return how labels follow from requests, if anything is asked for."""
+        network = self.generator.config
+        askable = network.contents if config.balance else self._contains
+        if not askable:
+            return None
+        return RequestRule.of(self.segmenter.class_names, network.label_names, askable)
 
     def make(self, task: ShardTask, seed: int, out: Path) -> MadeShard:
         """Make one shard.
@@ -151,6 +163,8 @@ class ShardMaker:
             latent_z = latents(self.generator, seed, indices, attempts).to(_device(config.device))
             latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
         images, scores = self.segmenter.segment(self.generator, latent_w)
+        if self._rule is not None and asked is not None:
+            scores = self._rule.scores(scores, asked)
         labels = self.segmenter.labels(scores)
         return SampleArrays(
             images=generated_images(self.generator, images, _DTYPES[config.dtype]),

@@ -64,7 +64,7 @@ def prepare_scan(folder: DataFolder, frame: Frame, record: ScanRecord) -> Prepar
         image, digest = _read(folder, record, frame.max_pixels)
         _check_size(image, record, frame.min_side_px)
         labels = _labels(folder, record, frame, image)
-        scan = _fit(_with_channels(image, frame.kind.channels), record, frame)
+        scan = _fit(with_channels(image, frame.kind.channels), record, frame)
         return _with_labels(scan, labels, frame, digest)
     except ReadError as error:
         return PreparedScan(fault=str(error))
@@ -99,8 +99,14 @@ def _check_size(image: np.ndarray, record: ScanRecord, min_side_px: int) -> None
         )
 
 
-def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
-    """Return the scan with the wanted number of channels, if that can be made of it."""
+def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Return the scan (row, col, channel) with the wanted number of channels.
+
+    Raises
+    ------
+    ReadError
+        If that cannot be made of it.
+    """
     found = image.shape[2]
     if found == channels:
         return image

@@ -26,9 +26,9 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "temperature 0.1": {"cluster.temperature": 0.1},
     "channels not normalised": {"cluster.normalise": False},
     "one view of the exemplar": {"head.views": 1},
-    "classes not balanced": {"head.balance": 0.0},
-    "no smoothing": {"smoothing_px": 0},
-    "smoothing over 5 x 5": {"smoothing_px": 2},
+    "classes balanced": {"head.balance": 0.5},
+    "scores not drawn to edges": {"refine.steps": 0},
+    "smoothing over 3 x 3 instead": {"refine.steps": 0, "smoothing_px": 1},
 }
 """What is changed, by the name in the table."""
 

@@ -1,4 +1,4 @@
-"""Stage `exemplar`: one generated scan, labelled."""
+"""Stage `exemplar`: one labelled scan, or a few."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xraysynth.settings import Settings
 
 
 class MakeExemplar:
-    """Chooses a generated scan and has it labelled, or takes the one that a person labelled."""
+    """Has a generated scan labelled, or takes what a person labelled, generated or real."""
 
     name = "exemplar"
     room = "oneshot"
@@ -22,12 +22,11 @@ class MakeExemplar:
         return ExemplarConfig
 
     def inputs(self, context: Context) -> list[Path]:
-        """The folder of a person's exemplar, if the labeller is one."""
-        labeller = context.settings.labeller
-        return [] if labeller in ("simulator", "colour") else [Path(labeller)]
+        """A person's exemplars, or real scans and their labels, if there are any."""
+        return list(context.settings.files)
 
     def outputs(self, context: Context) -> list[Path]:
-        """The exemplar's folder."""
+        """The folder of the exemplar, or of several."""
         return [context.folder / EXEMPLAR]
 
     def scratch(self, context: Context) -> list[Path]:
@@ -37,14 +36,13 @@ class MakeExemplar:
     def run(self, context: Context) -> None:
         """Label."""
         from xraysynth.gan.checkpoint import load_generator
-        from xraysynth.oneshot.exemplar_folder import save_exemplar
-        from xraysynth.oneshot.labelling import make_exemplar
+        from xraysynth.oneshot.make_exemplars import write_exemplars
 
-        exemplar = make_exemplar(
+        write_exemplars(
             load_generator(context.folder / CHECKPOINT),
             context.settings,
             context.seed,
+            context.folder / EXEMPLAR,
             context.folder / SCANS,
             context.progress,
         )
-        save_exemplar(exemplar, context.folder / EXEMPLAR)

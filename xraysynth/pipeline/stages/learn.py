@@ -36,13 +36,13 @@ class Learn:
     def run(self, context: Context) -> None:
         """Learn."""
         from xraysynth.gan.checkpoint import load_generator
-        from xraysynth.oneshot.exemplar_folder import load_exemplar
+        from xraysynth.oneshot.exemplar_folder import load_exemplars
         from xraysynth.oneshot.learn import learn_segmenter
         from xraysynth.oneshot.segmenter import save_segmenter
 
         segmenter = learn_segmenter(
             load_generator(context.folder / CHECKPOINT),
-            [load_exemplar(context.folder / EXEMPLAR)],
+            load_exemplars(context.folder / EXEMPLAR),
             context.settings,
             context.seed,
             context.progress,
