@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xraysynth.evaluate.suite.cells import Contestant
+from xraysynth.evaluate.suite.contestant import Contestant
 from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS, OURS
 from xraysynth.settings import settings_from_mapping
