@@ -57,7 +57,7 @@ class ClusterConfig(Settings):
     """Pixels a scan."""
     sites_from_px: int = Field(32, ge=4)
     """Coarsest resolution that is read; coarser features tell where a pixel is, not what."""
-    dim: int = Field(64, ge=2)
+    dim: int = Field(128, ge=2)
     """Values that a pixel's hidden features are projected to."""
     prototypes: int = Field(64, ge=2)
     """Number of clusters."""
