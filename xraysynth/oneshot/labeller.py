@@ -42,6 +42,11 @@ class LabellerConfig(Settings):
     """Peak of AdamW's one-cycle schedule."""
     noise: float = Field(0.05, ge=0)
     """Standard deviation of added noise, of a range of 2, drawn up to this a scan."""
+    prior_correction: float = Field(0.5, ge=0, le=1)
+    """Share of the loss weights' logarithms that is taken off the scores after training.
+
+    Weights let rare classes be learned, and make them be found too often; 1 undoes that wholly.
+    """
     blur_probability: float = Field(0.5, ge=0, le=1)
     """Chance that a scan is smoothed, as generators smooth."""
 
@@ -167,6 +172,7 @@ def train_classifier(
             optimiser.step()
             schedule.step()
             progress(step + 1, config.steps, f"loss {float(loss.detach()):.3f}")
+    _correct_prior(model, weights, config.prior_correction)
     return model.eval()
 
 
@@ -204,6 +210,14 @@ def _class_weights(masks: Any, rows: np.ndarray, n_classes: int, seed: int) -> T
     )
     weights = np.where(share > 0, 1 / np.sqrt(np.maximum(share, 1e-4)), 0)
     return torch.from_numpy(weights / (weights * share).sum()).float()
+
+
+def _correct_prior(model: PixelClassifier, weights: Tensor, strength: float) -> None:
+    """Take `strength` times the logarithm of each class's loss weight off its scores."""
+    seen = weights > 0
+    assert model.head.bias is not None
+    with torch.no_grad():
+        model.head.bias[seen] -= strength * weights[seen].log()
 
 
 def _batches(

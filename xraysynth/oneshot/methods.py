@@ -47,7 +47,7 @@ def _table() -> dict[str, Method]:
     methods = (
         Method(
             name=OURS,
-            summary="clustering on fine features, linear head that unlabelled scans hold back, folded",
+            summary="clustering on fine features, linear head held back by unlabelled scans",
             config=LearnConfig(),
             prepare=cluster,
             teach=teach_ours,
