@@ -20,6 +20,7 @@ from xraysynth.oneshot.baselines.feature_maps import (
 from xraysynth.oneshot.baselines.linear import principal_components
 from xraysynth.oneshot.baselines.model import Method
 from xraysynth.oneshot.baselines.published import (
+    FewOutputs,
     PublishedConfig,
     learn_projection,
     teach_head,
@@ -139,7 +140,14 @@ def test_a_first_layer_on_small_maps_equals_the_plain_network(name: str) -> None
     maps = standard_features(generator, latent_w, statistics)
     values = pixels_of(maps) if name == "mlp-ensemble" else maps
     with torch.no_grad():
-        expected = network[0](values)
+        expected = network.get_submodule("0")(values)
         found = split_first(generator, network, statistics)(FeatureBatch(generator, latent_w))
     found = pixels_of(found) if name == "mlp-ensemble" else found
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_few_outputs_equal_the_ordinary_convolution() -> None:
+    own = seeded(lambda: FewOutputs(5, 3, 3, padding=1), 0)
+    plain = seeded(lambda: torch.nn.Conv2d(5, 3, 3, padding=1), 0)
+    maps = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 5, 6, 7))).float()
+    assert torch.allclose(own(maps), plain(maps), atol=1e-5)

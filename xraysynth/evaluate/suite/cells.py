@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Cells:
         return [*cells, *(cell for task in tasks for cell in self._exact(task))]
 
     def costs(
-        self, contestants: Iterable[Contestant], cells: list[Mapping[str, Any]]
+        self, contestants: Iterable[Contestant], cells: Sequence[Mapping[str, Any]]
     ) -> dict[str, Cost]:
         """Return what some cells and all that they needed cost, by part; made at any time."""
         folder, turns = self.material.folder, range(self.config.clusterings)
@@ -85,8 +85,8 @@ class Cells:
         for who in contestants:
             paths = {self.prepared_path(who, turn) for turn in turns} - seen
             seen |= paths
-            without = [costs_in(path.parent, path.name) for path in paths]
-            found[who.name] = total([*without, *(c for c in cells if c["method"] == who.name)])
+            parts: list[Mapping[str, Any]] = [costs_in(path.parent, path.name) for path in paths]
+            found[who.name] = total(parts + [c for c in cells if c["method"] == who.name])
         exact = [cell for cell in cells if cell["method"] == EXACT]
         return {**found, **({EXACT: total(exact)} if exact else {})}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from xraysynth.files import read_json, write_json
 
@@ -37,7 +38,7 @@ def costs_in(folder: Path, pattern: str = "*") -> Cost:
     return total(read_json(path) for path in found)
 
 
-def total(costs: Iterable[Cost]) -> Cost:
+def total(costs: Iterable[Mapping[str, Any]]) -> Cost:
     """Return the sum.
 
     Examples

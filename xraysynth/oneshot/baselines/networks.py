@@ -116,7 +116,7 @@ def convolutions(n_features: int, n_classes: int) -> nn.Module:
 
 def _split(
     generator: Generator, network: nn.Module, statistics: SiteStatistics
-) -> tuple[Callable[[FeatureBatch], Tensor], nn.Sequential]:
+) -> tuple[Callable[[FeatureBatch], Tensor], nn.Module]:
     """Return the first layer, applied to features at their own size, and the other layers."""
     assert isinstance(network, nn.Sequential)
     return split_first(generator, network, statistics), network[1:]

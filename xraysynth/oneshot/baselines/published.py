@@ -154,7 +154,7 @@ def teach_head(
     """Return a 3x3 convolution on projected pixels, trained on the exemplars by Adam."""
     taught = lesson(generator, exemplars)
     head = seeded(
-        lambda: nn.Conv2d(config.dim, taught.n_classes, 3, padding=1),
+        lambda: FewOutputs(config.dim, taught.n_classes, 3, padding=1),
         stream_seed(seed, "published head"),
     ).to(device_of(generator))
     known = FeatureBatch(generator, taught.latent_w).mapped(prepared.site_map, "nearest")
@@ -167,6 +167,20 @@ def teach_head(
         return found
 
     return PixelModel(generator=generator, class_names=taught.class_names, scores=scores)
+
+
+class FewOutputs(nn.Conv2d):
+    """A 3x3 convolution with few outputs, many times faster than the general form.
+
+    Every pixel gives its nine shares, one matrix product; they are added up where they belong.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return what the convolution of maps (n, D, H, W) gives (n, K, H, W)."""
+        shares = self.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) @ maps.flatten(2)
+        summed = functional.fold(shares, list(maps.shape[2:]), 3, padding=1)
+        assert self.bias is not None
+        return summed + self.bias[:, None, None]
 
 
 def _uniform(shape: tuple[int, int], seed: int, name: str) -> Tensor:

@@ -37,15 +37,15 @@ def pixels_of(maps: Tensor) -> Tensor:
 
 
 def split_first(
-    generator: Generator, network: nn.Sequential, statistics: SiteStatistics
+    generator: Generator, network: nn.Module, statistics: SiteStatistics
 ) -> Callable[[FeatureBatch], Tensor]:
     """Return what the first layer of a network, linear a pixel, makes of scans (n, D, H, W).
 
     It commutes with upsampling, so it is applied to each site at the site's own size: the same
     values at a fraction of the work.
     """
-    first = network[0]
-    weight, bias = first.weight.flatten(1), first.bias  # type: ignore[operator]
+    weight = network.get_parameter("0.weight").flatten(1)
+    bias = network.get_parameter("0.bias")
     channels: Sequence[int] = [site.channels for site in generator.sites]
     plain = SiteMap(weights=tuple(weight.split(channels, dim=1)), bias=bias)
     raw = plain.after_normalisation(statistics)
