@@ -10,33 +10,39 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from oneshot_toy import toy_generator, toy_truth
+from oneshot_toy import toy_exemplar, toy_generator, toy_truth
 from scipy import stats
 
 from xraysynth import schema
 from xraysynth.cli import main
 from xraysynth.errors import InputError
+from xraysynth.evaluate.metrics import Confusion
 from xraysynth.evaluate.oracle import OracleConfig
 from xraysynth.evaluate.suite import material as material_module
 from xraysynth.evaluate.suite import run as run_module
 from xraysynth.evaluate.suite.ablation import CHANGES, changed
 from xraysynth.evaluate.suite.config import DownstreamConfig, MaterialConfig, SuiteConfig
+from xraysynth.evaluate.suite.counting import counted
 from xraysynth.evaluate.suite.figures import cell_scores, difference, reliability, table
+from xraysynth.evaluate.suite.material import JudgedScans
 from xraysynth.evaluate.suite.run import SuiteSource, contestants, evaluate_suite
-from xraysynth.evaluate.suite.tasks import threat_task
+from xraysynth.evaluate.suite.tasks import Task, threat_task
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import Inversion
 from xraysynth.gan.sampling import generated_images
+from xraysynth.oneshot.baselines.feature_maps import BaselineConfig
 from xraysynth.oneshot.clustering import mapped_latents
 from xraysynth.oneshot.labeller import LabellerConfig
 from xraysynth.oneshot.labelling import ExemplarConfig, Labeller
 from xraysynth.oneshot.learn import LearnConfig
+from xraysynth.oneshot.methods import METHODS
 from xraysynth.scanfile import ScanBatch, write_scans
 
 NAMES = ["background", "gun", "knife"]
 UNET = LabellerConfig(steps=60, batch=8, width=8, learning_rate=0.01)
 SMALL = SuiteConfig(
     methods=("linear",),
+    clusterings=2,
     material=MaterialConfig(
         exemplars=2,
         scans=16,
@@ -108,8 +114,8 @@ def test_all_cells_are_there_and_true_masks_of_a_toy_are_found(folder: Path) -> 
     cells = report_of(folder)["cells"]
     assert {cell["task"] for cell in cells} == {"gun", "knife", "bag"}
     counts = {p: sum(cell["protocol"] == p for cell in cells) for p in "ABC"}
-    # Two methods, three tasks, two exemplars; ours and exact pairs on the bag.
-    assert counts == {"A": 12, "B": 12, "C": 4}
+    # Two methods, three tasks, two exemplars, other choices of the bag's; exact pairs beside ours.
+    assert counts == {"A": 12 + 4, "B": 12 + 4, "C": 4}
     for protocol in "AB":
         scores = table(cells, protocol, "wiou")["ours"]
         assert np.mean(list(scores["bag"].values())) > 0.6
@@ -122,21 +128,48 @@ def test_the_page_names_methods_tasks_exemplars_and_failures(folder: Path) -> No
     page = (folder / "oneshot.md").read_text()
     for text in ("**ours**", "| linear |", "| knife | 1 |", "## Failures\n\nNone.", "exact pairs"):
         assert text in page
+    assert "| ours, scan by lot |" in page
     assert "nan" not in page
+
+
+def test_the_page_tells_what_all_its_parts_cost(folder: Path) -> None:
+    cost = report_of(folder)["cost"]
+    assert {"networks that label", "exemplars", "ours", "linear", "exact pairs"} < set(cost)
+    assert all(part["cpu_seconds"] > 0 for part in cost.values())
+    minutes = sum(part["cpu_seconds"] for part in cost.values()) / 60
+    assert f"| **all** | {minutes:.1f} |" in (folder / "oneshot.md").read_text()
+
+
+def test_models_tested_together_are_counted_as_each_alone() -> None:
+    generator = toy_generator()
+    exemplar = toy_exemplar(generator)
+    task = Task(name="disc", class_names=("background", "disc"))
+    config = BaselineConfig(statistics_images=4, pixels=256, steps=9, networks=2, network_steps=9)
+    latent_w = mapped_latents(generator, 11, 1.0, 3, "test")
+    test = JudgedScans(latent_w=latent_w, truth=(toy_truth(latent_w) == 1).astype(np.uint8))
+    pupils = [
+        (METHODS[name].changed(name, "", config)(generator, [exemplar], 0), task)
+        for name in ("linear", "k-means", "cnn", "mlp-ensemble")
+    ]
+    for pupil, found in zip(pupils, counted(pupils, [test] * 4), strict=True):
+        alone = Confusion(task.class_names)
+        alone.add(test.truth, (pupil[0].segment(latent_w)[0] == 1).astype(np.uint8))
+        assert found["confusion"] == alone.matrix.tolist()
+        assert sum(found["reliability"]["pixels"]) == test.truth.size
 
 
 def test_a_run_that_was_stopped_goes_on_and_gives_the_same_page(
     folder: Path, scans: Path, patched: None, tmp_path: Path
 ) -> None:
     shutil.copytree(folder, tmp_path / "copy")
-    cells = sorted((tmp_path / "copy").glob("material-*/cells/*/*.json"))
+    cells = sorted((tmp_path / "copy").glob("material-*/cells/*/[ABC]-*.json"))
     untouched = {cell: cell.stat().st_mtime_ns for cell in cells[1::2]}
     for cell in cells[::2]:
         cell.unlink()
     source = SuiteSource(gan="toy", scans=scans)
 
     def stop(done: int, total: int, note: str = "") -> None:
-        if done == 20:
+        if done >= 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -144,7 +177,8 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_page(
     state = torch.random.get_rng_state()
     evaluate_suite(source, SMALL, 0, tmp_path / "copy", tmp_path / "page.md")
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert (tmp_path / "page.md").read_bytes() == (folder / "oneshot.md").read_bytes()
+    again, first = ((tmp_path / "page.md").read_text(), (folder / "oneshot.md").read_text())
+    assert again.split("## What this page cost")[0] == first.split("## What this page cost")[0]
     assert all(cell.stat().st_mtime_ns == before for cell, before in untouched.items())
 
 

@@ -9,18 +9,23 @@ from oneshot_toy import CLASSES, toy_exemplar, toy_generator, toy_truth
 
 from xraysynth.errors import InputError
 from xraysynth.evaluate.metrics import Confusion, mean_iou
+from xraysynth.oneshot.baselines import networks
+from xraysynth.oneshot.baselines.batch import FeatureBatch
 from xraysynth.oneshot.baselines.feature_maps import (
     BaselineConfig,
     sampled_pixels,
+    standard_features,
     standard_statistics,
 )
 from xraysynth.oneshot.baselines.linear import principal_components
 from xraysynth.oneshot.baselines.model import Method
 from xraysynth.oneshot.baselines.published import (
+    FewOutputs,
     PublishedConfig,
     learn_projection,
     teach_head,
 )
+from xraysynth.oneshot.baselines.training import pixels_of, seeded, split_first
 from xraysynth.oneshot.clustering import ClusterConfig, mapped_latents
 from xraysynth.oneshot.features import concatenated, project
 from xraysynth.oneshot.learn import HeadConfig, LearnConfig
@@ -40,7 +45,7 @@ PLAIN = BaselineConfig(
     learning_rate=0.01,
 )
 RECIPE = PublishedConfig(
-    steps=6, draws=2, pixels=200, dim=24, prototypes=40, head_learning_rate=0.02, head_steps=60
+    steps=6, draws=2, pixels=51_200, dim=24, prototypes=40, head_learning_rate=0.02, head_steps=60
 )
 OWN = LearnConfig(
     cluster=ClusterConfig(
@@ -108,7 +113,7 @@ def test_the_recipe_learns_its_projection_and_its_head_reads_nine_pixels() -> No
     )
     assert torch.allclose(streamed, plain, atol=1e-4)
     model = teach_head(generator, prepared, [toy_exemplar(generator)], RECIPE, 0)
-    assert model.scores(latent_w).shape == (1, 3, 16, 16)
+    assert model.scores(FeatureBatch(generator, latent_w)).shape == (1, 3, 16, 16)
 
 
 def test_views_turned_apart_share_fewer_pixels_than_views_turned_alike() -> None:
@@ -122,3 +127,27 @@ def test_views_turned_apart_share_fewer_pixels_than_views_turned_alike() -> None
         for warp in ("alike", "apart")
     }
     assert losses["alike"] < losses["apart"]
+
+
+@pytest.mark.parametrize("name", ["mlp-ensemble", "cnn"])
+def test_a_first_layer_on_small_maps_equals_the_plain_network(name: str) -> None:
+    """The first layer commutes with upsampling: no concatenated features are needed."""
+    generator = toy_generator()
+    statistics = standard_statistics(generator, PLAIN, 0)
+    build = {"mlp-ensemble": networks.per_pixel, "cnn": networks.convolutions}[name]
+    network = seeded(lambda: build(30, 3), 1).eval()
+    latent_w = mapped_latents(generator, 3, 1.0, 5, "first layer")
+    maps = standard_features(generator, latent_w, statistics)
+    values = pixels_of(maps) if name == "mlp-ensemble" else maps
+    with torch.no_grad():
+        expected = network.get_submodule("0")(values)
+        found = split_first(generator, network, statistics)(FeatureBatch(generator, latent_w))
+    found = pixels_of(found) if name == "mlp-ensemble" else found
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_few_outputs_equal_the_ordinary_convolution() -> None:
+    own = seeded(lambda: FewOutputs(5, 3, 3, padding=1), 0)
+    plain = seeded(lambda: torch.nn.Conv2d(5, 3, 3, padding=1), 0)
+    maps = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 5, 6, 7))).float()
+    assert torch.allclose(own(maps), plain(maps), atol=1e-5)

@@ -57,7 +57,7 @@ class ClusterConfig(Settings):
     """Pixels a scan."""
     sites_from_px: int = Field(32, ge=4)
     """Coarsest resolution that is read; coarser features tell where a pixel is, not what."""
-    dim: int = Field(64, ge=2)
+    dim: int = Field(128, ge=2)
     """Values that a pixel's hidden features are projected to."""
     prototypes: int = Field(64, ge=2)
     """Number of clusters."""
@@ -130,7 +130,8 @@ def swapped_prediction_loss(scores: tuple[Tensor, Tensor], config: ClusterConfig
     Equation 2 of [1]_: `-1/2 (q_s . log p_t + q_t . log p_s)`, averaged over pixels.
     """
     first, second = scores
-    codes = [sinkhorn_codes(s, config.epsilon, config.sinkhorn_iterations) for s in scores]
+    iterations = config.sinkhorn_iterations
+    codes = [sinkhorn_codes(s, config.epsilon, iterations, torch.float32) for s in scores]
     log_first = functional.log_softmax(first / config.temperature, 1)
     log_second = functional.log_softmax(second / config.temperature, 1)
     cross = (codes[0] * log_second).sum(1) + (codes[1] * log_first).sum(1)
@@ -246,4 +247,6 @@ def _two_views(
 
 def view_pixels(maps: Tensor, positions: Tensor, draw: ViewDraw) -> Tensor:
     """Return the pixels (n, k, c) of a warped view that lie at generator positions (k, 2)."""
-    return sample_at(warp(maps, draw), positions_in_view(positions, draw))
+    if draw.is_warped:
+        maps, positions = warp(maps, draw), positions_in_view(positions, draw)
+    return sample_at(maps, positions)

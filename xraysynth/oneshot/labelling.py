@@ -32,6 +32,7 @@ from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labeller import (
     LabellerConfig,
+    PixelClassifier,
     class_probabilities,
     split_scans,
     train_classifier,
@@ -131,17 +132,29 @@ def simulator_labeller(
             "the labeller `simulator` learns from simulated scans with exact masks, and none were "
             "given. Give a scans.h5, use the labeller `colour`, or an exemplar of your own."
         )
+    return labeller_of(*train_labeller(scans, config, seed, progress))
+
+
+def train_labeller(
+    scans: Path, config: ExemplarConfig, seed: int, progress: Progress = silent
+) -> tuple[PixelClassifier, str]:
+    """Return the U-Net of `simulator_labeller`, and how it came to be, for the exemplar."""
     with open_scans(scans) as file:
         rows = split_scans(len(file["images"]), n_views(file)).labeller
     own_seed = stream_seed(seed, "labeller")
     model = train_classifier(scans, rows, config.unet, own_seed, progress)
+    return model, (
+        "Labelled by a network, not by a person: a small U-Net trained for "
+        f"{config.unet.steps} steps on the exact masks of {len(rows)} simulated scans."
+    )
+
+
+def labeller_of(model: PixelClassifier, origin: str) -> Labeller:
+    """Return a trained network as a labeller."""
     return Labeller(
         probabilities=lambda images: class_probabilities(model, images),
         class_names=model.class_names,
-        origin=(
-            "Labelled by a network, not by a person: a small U-Net trained for "
-            f"{config.unet.steps} steps on the exact masks of {len(rows)} simulated scans."
-        ),
+        origin=origin,
     )
 
 

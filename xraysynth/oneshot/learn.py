@@ -1,8 +1,10 @@
 """From a generator and a few exemplars to a segmenter.
 
-First the clustering, without labels; then a linear head on its projection, from the exemplars
-alone. One scan has few pixels of each class and many features, so the head sees each exemplar in
-many styles: rows of `latent_w` that do not move items are swapped, and the label map stays true.
+First the clustering, without labels; then a linear head on its projection. One scan shows few
+things that are not the threat, so pixels of scans without labels hold rare classes back
+(`unlabelled.py`). The head may also see each exemplar in many styles: rows of `latent_w` that do
+not move items are swapped, and the label map stays true; but what tells classes apart changes with
+them, and one view does better (`docs/decisions/0011-unlabelled-scans.md`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson, lesson
 from xraysynth.oneshot.refine import RefineConfig
 from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, finished
+from xraysynth.oneshot.unlabelled import (
+    UnlabelledConfig,
+    common_classes,
+    common_loss,
+    unlabelled_pixels,
+)
 from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_blocks
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
@@ -41,18 +49,20 @@ CALIBRATION_VIEWS = 6
 class HeadConfig(Settings):
     """How the head learns from the exemplars."""
 
-    views: int = Field(12, ge=1)
+    views: int = Field(1, ge=1)
     """Views of each exemplar: the first in its own style, the others restyled."""
     pixels: int = Field(65536, ge=64)
     """At most so many pixels of all views together are learned from."""
     steps: int = Field(60, ge=1)
     """Most iterations of L-BFGS; the problem is convex."""
-    weight_decay: float = Field(0.001, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
     """Of the weights, which read standardised values."""
-    balance: float = Field(0.0, ge=0, le=1)
+    balance: float = Field(0.5, ge=0, le=1)
     """Loss weight of a class is its share to the power of minus this."""
     swap: ViewConfig = ViewConfig(swap_from_px=16, flip_probability=0, rotation_deg=0, shift=0)
     """Which rows may be swapped; warps are not used."""
+    unlabelled: UnlabelledConfig = UnlabelledConfig()
+    """What scans without labels count."""
 
 
 class LearnConfig(Settings):
@@ -196,6 +206,10 @@ def _train_head(
     n_classes, device = taught.known.n_classes, flat.device
     weight = torch.zeros(n_classes, flat.shape[1], device=device, requires_grad=True)
     bias = torch.zeros(n_classes, device=device, requires_grad=True)
+    unknown = unlabelled_pixels(
+        taught.generator, site_map, taught.config.interpolation, config.unlabelled, taught.seed
+    )
+    common = common_classes(taught.known, config.unlabelled.common_share)
     optimiser = torch.optim.LBFGS(
         [weight, bias], max_iter=config.steps, line_search_fn="strong_wolfe"
     )
@@ -205,6 +219,9 @@ def _train_head(
         scores = flat @ weight.T + bias
         entropy = functional.cross_entropy(scores, classes, weight=taught.class_weights)
         value = entropy + 0.5 * config.weight_decay * weight.square().sum()
+        if config.unlabelled.weight:
+            doubt = common_loss(unknown @ weight.T + bias, common)
+            value = value + config.unlabelled.weight * doubt
         value.backward()
         return float(value.detach())
 

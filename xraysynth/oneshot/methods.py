@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
-import torch
-from torch import Tensor
-
 from xraysynth.errors import InputError
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.baselines import kmeans, linear, networks, published
 from xraysynth.oneshot.baselines.feature_maps import BaselineConfig
-from xraysynth.oneshot.baselines.model import Method, PixelModel, model_of
+from xraysynth.oneshot.baselines.model import Method, PixelModel
 from xraysynth.oneshot.clustering import Clustering, learn_clusters
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import device_of
@@ -37,12 +34,11 @@ def teach_ours(
     """Return our segmenter, as `learn` and `export` use it."""
     learned = learn_head(prepared, generator, exemplars, config, seed)
     segmenter = learned.to(device_of(generator))
-
-    def scores(latent_w: Tensor) -> Tensor:
-        with torch.no_grad():
-            return segmenter.segment(generator, latent_w)[1]
-
-    return model_of(generator, segmenter.class_names, scores)
+    return PixelModel(
+        generator=generator,
+        class_names=segmenter.class_names,
+        scores=lambda batch: segmenter.segment(generator, batch.latent_w)[1],
+    )
 
 
 def _table() -> dict[str, Method]:
@@ -51,7 +47,7 @@ def _table() -> dict[str, Method]:
     methods = (
         Method(
             name=OURS,
-            summary="clustering on fine features, linear head on restyled views, folded",
+            summary="clustering on fine features, linear head held back by unlabelled scans",
             config=LearnConfig(),
             prepare=cluster,
             teach=teach_ours,

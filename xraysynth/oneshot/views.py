@@ -51,6 +51,11 @@ class ViewDraw:
     shift_y: float
     """Translation, as a share of the height."""
 
+    @property
+    def is_warped(self) -> bool:
+        """Whether a pixel of the view lies elsewhere than in the generator's grid."""
+        return self.flipped or any((self.rotation_deg, self.shift_x, self.shift_y))
+
 
 def swappable_blocks(generator: Generator, swap_from_px: int) -> list[tuple[int, ...]]:
     """Return the rows of `latent_w` of each block at least `swap_from_px` wide.

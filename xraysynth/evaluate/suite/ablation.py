@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xraysynth.evaluate.suite.cells import Contestant
+from xraysynth.evaluate.suite.config import BAG, SuiteConfig
+from xraysynth.evaluate.suite.contestant import Contestant
 from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS, OURS
 from xraysynth.settings import settings_from_mapping
@@ -14,23 +15,29 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no clustering (random projection)": {"cluster.steps": 0},
     "features of every resolution": {"cluster.sites_from_px": 4},
     "features from 16 px": {"cluster.sites_from_px": 16},
-    "32 dimensions": {"cluster.dim": 32},
-    "128 dimensions": {"cluster.dim": 128},
-    "256 dimensions": {"cluster.dim": 256},
-    "16 prototypes": {"cluster.prototypes": 16},
+    "64 dimensions": {"cluster.dim": 64},
     "256 prototypes": {"cluster.prototypes": 256},
-    "blocks perturbed from 8 px": {"cluster.views.swap_from_px": 8},
     "blocks perturbed from 32 px": {"cluster.views.swap_from_px": 32},
     "no block perturbed": {"cluster.views.swap_strength": 0.0},
+    "views neither turned nor mirrored": {
+        "cluster.views.rotation_deg": 0.0,
+        "cluster.views.shift": 0.0,
+        "cluster.views.flip_probability": 0.0,
+    },
     "no equipartition (codes are a softmax)": {"cluster.sinkhorn_iterations": 0},
     "temperature 0.1": {"cluster.temperature": 0.1},
     "channels not normalised": {"cluster.normalise": False},
-    "one view of the exemplar": {"head.views": 1},
-    "classes balanced": {"head.balance": 0.5},
     "scores not drawn to edges": {"refine.steps": 0},
     "smoothing over 3 x 3 instead": {"refine.steps": 0, "smoothing_px": 1},
+    "twelve restyled views of the exemplar": {"head.views": 12},
+    "unlabelled scans do not count": {"head.unlabelled.weight": 0.0},
+    "unlabelled scans count twice as much": {"head.unlabelled.weight": 1.0},
+    "weight decay 0.001": {"head.weight_decay": 0.001},
+    "classes not balanced": {"head.balance": 0.0},
 }
 """What is changed, by the name in the table."""
+N_THREATS = 2
+"""Threats whose tasks are part of it, beside the bag: the most frequent ones."""
 
 
 def contestants(config: LearnConfig) -> list[Contestant]:
@@ -50,6 +57,18 @@ def contestants(config: LearnConfig) -> list[Contestant]:
             for count in (2, 5)
         ),
     ]
+
+
+def narrowed(config: SuiteConfig, tasks: Sequence[str]) -> SuiteConfig:
+    """Return settings with protocol A alone, and few tasks unless some are named.
+
+    Examples
+    --------
+    >>> narrowed(SuiteConfig(), ["gun", "knife", "wrench", "bag"]).tasks
+    ('gun', 'knife', 'bag')
+    """
+    few = (*[name for name in tasks if name != BAG][:N_THREATS], BAG)
+    return config.model_copy(update={"protocols": ("A",), "tasks": config.tasks or few})
 
 
 def changed(config: LearnConfig, changes: Mapping[str, Any]) -> LearnConfig:

@@ -30,7 +30,7 @@ class DownstreamConfig(Settings):
     """Tasks that it is done for."""
     pairs: int = Field(1000, ge=20)
     """Generated scans with their masks; as many simulated ones with exact masks beside them."""
-    unet: LabellerConfig = LabellerConfig()
+    unet: LabellerConfig = LabellerConfig(steps=400, width=8)
     """The network and its training, alike for both."""
 
 
@@ -41,15 +41,15 @@ class MaterialConfig(Settings):
     """Labelled scans a task, each learned from alone."""
     binary_tasks: int = Field(5, ge=0)
     """Threats with a task of their own."""
-    scans: int = Field(300, ge=2)
-    """Generated scans that a task is tested on (A)."""
+    scans: int = Field(150, ge=2)
+    """Generated scans that all tasks are tested on (A)."""
     truncation_psi: float = Field(0.95, gt=0, le=1)
     """Truncation of those scans."""
-    inverted: int = Field(60, ge=1)
+    inverted: int = Field(40, ge=1)
     """Held-out simulated scans that are inverted into the generator (B)."""
-    inversion: InversionConfig = InversionConfig()
+    inversion: InversionConfig = InversionConfig(candidates=1024, steps=120)
     """How they are inverted."""
-    exemplar: ExemplarConfig = ExemplarConfig()
+    exemplar: ExemplarConfig = ExemplarConfig(candidates=64)
     """How exemplars are chosen and labelled."""
     oracle: OracleConfig = OracleConfig()
     """The judge of generated scans."""
@@ -64,7 +64,7 @@ class SuiteConfig(Settings):
     """Only these tasks, such as "bag" or "knife"; all if empty."""
     protocols: tuple[Protocol, ...] = ("A", "B", "C")
     """A: an oracle's labels of generated scans. B: inverted scans. C: downstream training."""
-    clusterings: int = Field(1, ge=1)
+    clusterings: int = Field(3, ge=1)
     """How often the part without labels is learned; exemplars take turns."""
     published: PublishedConfig = PublishedConfig()
     """The published recipe's numbers."""

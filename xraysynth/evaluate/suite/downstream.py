@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from xraysynth import schema
 from xraysynth.evaluate.metrics import Confusion
@@ -17,7 +16,7 @@ from xraysynth.evaluate.suite.material import Material
 from xraysynth.evaluate.suite.scan_rows import downstream_rows
 from xraysynth.evaluate.suite.tasks import Task, drawn
 from xraysynth.gan.sampling import generated_images
-from xraysynth.oneshot.baselines.model import PixelModel
+from xraysynth.oneshot.baselines.model import PixelModel, batches
 from xraysynth.oneshot.labeller import class_probabilities, split_scans, train_classifier
 from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import ScanBatch, n_views, open_scans, write_scans
@@ -53,10 +52,8 @@ def _generated_pairs(
     seed, psi = stream_seed(material.seed, "suite pairs"), material.config.truncation_psi
     for start in range(0, config.pairs, BLOCK):
         numbers = range(start, min(start + BLOCK, config.pairs))
-        latent_w = drawn(generator, task, numbers, psi, seed)
-        with torch.no_grad():
-            images = generated_images(generator, generator.synthesis(latent_w))
-        yield images, ids[model.segment(latent_w)[0]]
+        for batch in batches(generator, drawn(generator, task, numbers, psi, seed)):
+            yield generated_images(generator, batch.images), ids[model.labels(batch)[0]]
 
 
 def _exact_pairs(material: Material, task: Task, config: DownstreamConfig) -> Pairs:

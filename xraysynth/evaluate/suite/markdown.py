@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xraysynth.evaluate.suite.cells import EXACT
@@ -11,8 +10,17 @@ from xraysynth.evaluate.suite.figures import (
     difference,
     mean_and_deviation,
     over_tasks,
-    reliability,
     table,
+)
+from xraysynth.evaluate.suite.rows import markdown_table, points, spread
+from xraysynth.evaluate.suite.sections import (
+    choices_section,
+    cost_section,
+    exemplars_section,
+    failures_section,
+    inversion_section,
+    judge_section,
+    reliability_section,
 )
 from xraysynth.oneshot.methods import OURS
 
@@ -27,18 +35,26 @@ Figures = Mapping[str, Mapping[str, Mapping[int, float]]]
 
 def page(report: Mapping[str, Any]) -> str:
     """Return the Markdown of a report."""
-    cells = report["cells"]
+    others = set(report["choices"])
+    cells = [cell for cell in report["cells"] if cell["method"] not in others]
     parts = [_head(report)]
     for protocol in [p for p in PROTOCOLS if any(cell["protocol"] == p for cell in cells)]:
         parts.append(f"## {protocol}: {PROTOCOLS[protocol]}\n")
         if protocol == "B":
-            parts.append(_inversion(report))
+            parts.append(inversion_section(report))
         if protocol == "C":
             parts.append(_downstream(cells))
             continue
         parts.append(_summary(cells, protocol))
         parts.append(_by_task(cells, protocol))
-    parts += [_reliability(cells), _exemplars(cells), _failures(cells), _judge(report)]
+    parts += [
+        choices_section(report),
+        reliability_section(cells),
+        exemplars_section(cells),
+        failures_section(report["cells"]),
+        judge_section(report),
+        cost_section(report),
+    ]
     return "\n".join(part for part in parts if part)
 
 
@@ -72,22 +88,20 @@ def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     for name, tasks in wiou.items():
         pair = difference(wiou[OURS], tasks)
         behind = (
-            ""
-            if name == OURS
-            else f"{_points(pair.mean)} [{_points(pair.low)}, {_points(pair.high)}]"
+            "" if name == OURS else f"{points(pair.mean)} [{points(pair.low)}, {points(pair.high)}]"
         )
         bag = {task: by for task, by in merged[name].items() if task == "bag"}
         rows.append(
             (
                 f"**{name}**" if name == OURS else name,
-                _spread(*over_tasks(tasks)),
-                _spread(*over_tasks(miou[name])),
-                _spread(*over_tasks(bag)) if bag else "-",
+                spread(*over_tasks(tasks)),
+                spread(*over_tasks(miou[name])),
+                spread(*over_tasks(bag)) if bag else "-",
                 behind,
             )
         )
     head = ("method", "wIoU", "mIoU", "bag, threats merged: mIoU", "ours less it, wIoU [95 %]")
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _by_task(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
@@ -95,10 +109,10 @@ def _by_task(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     wiou = table(cells, protocol, "wiou")
     tasks = list(wiou[OURS])
     rows = [
-        (name, *(_spread(*mean_and_deviation(list(by.get(t, {}).values()))) for t in tasks))
+        (name, *(spread(*mean_and_deviation(list(by.get(t, {}).values()))) for t in tasks))
         for name, by in wiou.items()
     ]
-    return f"wIoU by task:\n\n{_table(('method', *tasks), rows)}"
+    return f"wIoU by task:\n\n{markdown_table(('method', *tasks), rows)}"
 
 
 def _downstream(cells: Sequence[Mapping[str, Any]]) -> str:
@@ -112,89 +126,6 @@ def _downstream(cells: Sequence[Mapping[str, Any]]) -> str:
             mean, deviation = mean_and_deviation(list(by.values()))
             share = "" if name == EXACT else f"{100 * mean / exact:.1f} %"
             weighted = mean_and_deviation(list(wiou[name][task].values()))
-            rows.append((task, name, _spread(mean, deviation), _spread(*weighted), share))
+            rows.append((task, name, spread(mean, deviation), spread(*weighted), share))
     head = ("task", "trained on", "mIoU", "wIoU", "share of exact, mIoU")
-    return f"{pairs} pairs each, the same network and steps.\n\n{_table(head, rows)}"
-
-
-def _reliability(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return how far each method's confidence can be believed."""
-    rows = []
-    for name in dict.fromkeys(cell["method"] for cell in cells):
-        own = [c for c in cells if c["method"] == name and c["protocol"] == "A"]
-        if any("reliability" in cell for cell in own):
-            curve = reliability(own)
-            rows.append((name, _points(curve["error"]), *map(_points, curve["right"])))
-    if not rows:
-        return ""
-    bins = tuple(f"{low / 10:.1f}-{(low + 1) / 10:.1f}" for low in range(10))
-    return (
-        "## Confidence\n\nShare of right pixels (A, all tasks) where a method's confidence lies in "
-        "a range; `error` is the mean distance of the two, weighed by pixels.\n\n"
-        + _table(("method", "error", *bins), rows)
-    )
-
-
-def _exemplars(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return every exemplar's own figures."""
-    parts = ["## Every exemplar\n"]
-    for protocol in ("A", "B"):
-        wiou = table(cells, protocol, "wiou")
-        if not wiou:
-            continue
-        rows = [
-            (task, str(number), *(_points(by.get(task, {}).get(number)) for by in wiou.values()))
-            for task in wiou[OURS]
-            for number in sorted(wiou[OURS][task])
-        ]
-        parts.append(f"{protocol}, wIoU:\n")
-        parts.append(_table(("task", "exemplar", *wiou), rows))
-    return "\n".join(parts)
-
-
-def _failures(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return what could not be measured."""
-    found = sorted({(c["task"], c["exemplar"], c["failed"]) for c in cells if "failed" in c})
-    lines = "\n".join(f"- {task}, exemplar {number}: {why}." for task, number, why in found)
-    return f"## Failures\n\n{lines or 'None.'}\n"
-
-
-def _inversion(report: Mapping[str, Any]) -> str:
-    """Return how well scans were inverted."""
-    facts = report["inversion"]
-    if not facts:
-        return ""
-    return (
-        f"{facts['scans']} scans; root mean square error of the inverted pictures "
-        f"{facts['root_mean_square_error']:.3f} of full scale, "
-        f"{facts['relative_to_the_mean_picture']:.2f} of that of the mean picture.\n"
-    )
-
-
-def _judge(report: Mapping[str, Any]) -> str:
-    """Return how good the oracle is itself."""
-    own = report["oracle"]["held_out_scores"]
-    rows = [(name, _points(value)) for name, value in own["iou"].items() if value is not None]
-    return (
-        f"## The oracle itself\n\n{report['oracle']['independence']}. On "
-        f"{report['oracle']['held_out_scans']} held-out simulated scans: mIoU "
-        f"{_points(own['mean_iou'])}, wIoU {_points(own['weighted_iou_foreground'])}, mIoU with "
-        f"threats merged {_points(own['threats_merged']['mean_iou'])}.\n\n"
-        + _table(("class", "IoU"), rows)
-    )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def _points(value: float | None) -> str:
-    """Return a share in points of 100."""
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
-
-
-def _spread(mean: float, deviation: float) -> str:
-    """Return mean and deviation in points of 100."""
-    return _points(mean) if math.isnan(deviation) else f"{_points(mean)} ± {_points(deviation)}"
+    return f"{pairs} pairs each, the same network and steps.\n\n{markdown_table(head, rows)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,11 @@ import torch
 from torch import Tensor
 
 from xraysynth.errors import InputError
-from xraysynth.evaluate.oracle import Oracle, train_oracle
+from xraysynth.evaluate.oracle import Oracle
 from xraysynth.evaluate.suite.config import BAG, MaterialConfig
+from xraysynth.evaluate.suite.cost import costing
+from xraysynth.evaluate.suite.networks import LabelNetworks
+from xraysynth.evaluate.suite.proposed import grouping, proposed_exemplar
 from xraysynth.evaluate.suite.scan_rows import checked_classes, digest, spread_over_classes
 from xraysynth.evaluate.suite.tasks import (
     Task,
@@ -23,27 +27,28 @@ from xraysynth.evaluate.suite.tasks import (
     threat_names,
     threat_task,
 )
-from xraysynth.files import read_json, sha256_file, write_json
+from xraysynth.files import sha256_file, write_json
 from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import invert
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
-from xraysynth.oneshot.features import device_of
-from xraysynth.oneshot.labeller import PixelClassifier, class_probabilities, split_scans
-from xraysynth.oneshot.labelling import Labeller, label_exemplar, simulator_labeller
+from xraysynth.oneshot.features import SiteMap, device_of
+from xraysynth.oneshot.labeller import class_probabilities, split_scans
+from xraysynth.oneshot.labelling import label_exemplar
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import n_views, open_scans
 
-Choice = Literal["proposed", "random"]
+Choice = Literal["proposed", "random", "unlabelled"]
+"""By the labeller's classes and typicality; by lot; by groups of pixels, as `propose` does."""
 BLOCK = 32
 """Scans in memory at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestSet:
+class JudgedScans:
     """Codes of scans, and what their pixels truly are."""
 
     latent_w: Tensor
@@ -67,6 +72,7 @@ class Material:
         self.generator, self.scans, self.config, self.seed = generator, Path(scans), config, seed
         self.progress = progress
         self.class_names = checked_classes(generator, self.scans)
+        self.networks = LabelNetworks(self.scans, config, seed, work, progress)
         self.identity = {
             "generator": generator_hash(generator),
             "scans": sha256_file(self.scans),
@@ -75,31 +81,13 @@ class Material:
         }
         self.folder = work / f"material-{digest(self.identity)}"
         write_json(self.folder / "made-from.json", self.identity)
-        self._oracle: Oracle | None = None
-        self._labeller: Labeller | None = None
-        self._truths: dict[str, TestSet] = {}
-
-    @property
-    def oracle(self) -> Oracle:
-        """The judge of generated scans."""
-        if self._oracle is None:
-            self._oracle = self._load_or_train()
-        return self._oracle
 
     def tasks(self) -> list[Task]:
         """Return all tasks: the threats most often found, then the bag."""
-        path = self.folder / "tasks.json"
-        bag = bag_task(self.class_names)
-        if not path.exists():
-            counts = np.zeros(len(self.class_names), np.int64)
-            for batch in self._generated(bag, "tasks"):
-                counts += np.bincount(self._labels(batch).ravel(), minlength=len(counts))
-            found = threat_names(self.generator, self.class_names, counts)
-            share = counts / max(int(counts.sum()), 1)
-            named = {n: round(float(s), 6) for n, s in zip(self.class_names, share, strict=True)}
-            write_json(path, {"threats": found, "share_that_the_oracle_finds": named})
-        threats = read_json(path)["threats"][: self.config.binary_tasks]
-        return [*(threat_task(name) for name in threats), bag]
+        counts = np.bincount(self._judged[1].ravel(), minlength=len(self.class_names))
+        threats = threat_names(self.generator, self.class_names, counts)
+        kept = threats[: self.config.binary_tasks]
+        return [*(threat_task(name) for name in kept), bag_task(self.class_names)]
 
     def exemplar(self, task: Task, number: int, choice: Choice = "proposed") -> Exemplar | None:
         """Return a numbered exemplar, or None where no candidate holds what is asked for."""
@@ -108,82 +96,95 @@ class Material:
         if failure.exists():
             return None
         if not (folder / "exemplar.json").exists():
-            try:
-                exemplar = self._labelled(task, number, choice)
-            except InputError as error:
-                write_json(failure, {"why": str(error)})
-                return None
-            save_exemplar(exemplar, folder)
+            with costing(folder):
+                try:
+                    exemplar = self._labelled(task, number, choice)
+                except InputError as error:
+                    write_json(failure, {"why": str(error)})
+                    return None
+                save_exemplar(exemplar, folder)
         return load_exemplar(folder)
 
-    def generated(self, task: Task) -> TestSet:
-        """Return generated scans with the oracle's labels (protocol A)."""
-        if task.name not in self._truths:
-            ids = task.ids(self.class_names)
-            batches = list(self._generated(task, "test"))
-            truth = np.concatenate([ids[self._labels(batch)] for batch in batches])
-            self._truths[task.name] = TestSet(latent_w=torch.cat(batches), truth=truth)
-        return self._truths[task.name]
+    def generated(self, task: Task) -> JudgedScans:
+        """Return generated scans with the oracle's labels (protocol A), the same for all tasks."""
+        latent_w, labels = self._judged
+        return JudgedScans(latent_w=latent_w, truth=task.ids(self.class_names)[labels])
 
-    def inverted(self, task: Task) -> TestSet:
+    def inverted(self, task: Task) -> JudgedScans:
         """Return held-out simulated scans, inverted, with exact masks (protocol B)."""
-        path = self.folder / "inverted.safetensors"
-        if not path.exists():
-            self._invert(path)
-        tensors, _ = load_tensors(path, "inverted")
-        return TestSet(
+        tensors, _ = self._inverted
+        return JudgedScans(
             latent_w=tensors["latent_w"].to(device_of(self.generator)),
             truth=task.ids(self.class_names)[tensors["masks"].numpy()],
         )
 
     def inversion_facts(self) -> dict[str, Any]:
         """Return how well scans were inverted, if they were."""
-        path = self.folder / "inverted.safetensors"
-        return dict(load_tensors(path, "inverted")[1]["facts"]) if path.exists() else {}
+        return dict(self._inverted[1]["facts"]) if self._inverted_path.exists() else {}
 
-    def _load_or_train(self) -> Oracle:
-        """Return the oracle of an earlier run, or train it."""
-        path, config = self.folder / "oracle.safetensors", self.config.oracle
+    @property
+    def _inverted_path(self) -> Path:
+        """File of the inverted scans."""
+        return self.folder / "inverted.safetensors"
+
+    @cached_property
+    def _inverted(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Codes and masks of inverted scans."""
+        if not self._inverted_path.exists():
+            with costing(self._inverted_path):
+                self._invert(self._inverted_path)
+        return load_tensors(self._inverted_path, "inverted")
+
+    @cached_property
+    def _judged(self) -> tuple[Tensor, np.ndarray]:
+        """Codes of the generated scans of all tasks, and the oracle's labels."""
+        path = self.folder / "generated.safetensors"
         if not path.exists():
-            oracle = train_oracle(self.scans, config, self.seed, self.progress)
-            tensors = {n: t.contiguous() for n, t in oracle.model.state_dict().items()}
-            save_tensors(path, tensors, {"kind": "oracle", "facts": oracle.facts})
-        tensors, metadata = load_tensors(path, "oracle")
-        with torch.random.fork_rng(devices=[]):
-            model = PixelClassifier(
-                self.generator.image_channels, self.class_names, config.unet.width
-            )
-        model.load_state_dict(tensors)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Oracle(model=model.eval(), facts=metadata["facts"])
+            oracle = self.networks.oracle
+            with costing(path):
+                codes = self._drawn()
+                labels = [self._labels(oracle, batch) for batch in codes]
+                tensors = {
+                    "latent_w": torch.cat(codes).contiguous(),
+                    "labels": torch.from_numpy(np.concatenate(labels).astype(np.uint8)),
+                }
+                save_tensors(path, tensors, {"kind": "generated", "facts": {}})
+        tensors, _ = load_tensors(path, "generated")
+        return tensors["latent_w"].to(device_of(self.generator)), tensors["labels"].numpy()
 
-    def _labels(self, latent_w: Tensor) -> np.ndarray:
+    def _labels(self, oracle: Oracle, latent_w: Tensor) -> np.ndarray:
         """Return the oracle's labels of generated scans."""
         with torch.no_grad():
             images = generated_images(self.generator, self.generator.synthesis(latent_w))
-        return class_probabilities(self.oracle.model, images).argmax(1)
+        return class_probabilities(oracle.model, images).argmax(1)
 
-    def _generated(self, task: Task, purpose: str) -> list[Tensor]:
-        """Return the codes of a task's scans in batches."""
-        seed, psi = stream_seed(self.seed, "suite", purpose), self.config.truncation_psi
-        numbers = range(self.config.scans)
+    def _drawn(self) -> list[Tensor]:
+        """Return the codes of the scans to test on, in batches, asked for each content in turn."""
+        seed, psi = stream_seed(self.seed, "suite", "test"), self.config.truncation_psi
+        bag, numbers = bag_task(self.class_names), range(self.config.scans)
         return [
-            drawn(self.generator, task, numbers[start : start + BLOCK], psi, seed)
+            drawn(self.generator, bag, numbers[start : start + BLOCK], psi, seed)
             for start in range(0, len(numbers), BLOCK)
         ]
 
     def _labelled(self, task: Task, number: int, choice: Choice) -> Exemplar:
         """Return the best candidate of a pool of its own, labelled by the labeller."""
-        if self._labeller is None:
-            self._labeller = simulator_labeller(
-                self.scans, self.config.exemplar, self.seed, self.progress
-            )
-        config = self.config.exemplar.model_copy(update={"choice": choice})
+        labeller, config = task.labeller(self.networks.labeller), self.config.exemplar
         seed = stream_seed(self.seed, "suite exemplar", task.name, number)
+        if choice == "unlabelled":
+            return proposed_exemplar(self.generator, self._grouping, labeller, config, seed)
         ask: Callable[[Any], Tensor | None] = lambda numbers: asked(  # noqa: E731
             self.generator, task, [2 * n for n in numbers] if task.name != BAG else numbers
         )
-        return label_exemplar(self.generator, task.labeller(self._labeller), config, seed, ask)
+        config = config.model_copy(update={"choice": choice})
+        return label_exemplar(self.generator, labeller, config, seed, ask)
+
+    @cached_property
+    def _grouping(self) -> SiteMap:
+        """Groups of pixels by which scans are proposed."""
+        path = self.folder / "grouping"
+        with costing(path):
+            return grouping(self.generator, stream_seed(self.seed, "suite grouping"))
 
     def _invert(self, path: Path) -> None:
         """Invert held-out scans, as many of each class as there are, and keep their codes."""

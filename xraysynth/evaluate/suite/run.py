@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from xraysynth.errors import InputError
 from xraysynth.evaluate.suite import ablation
-from xraysynth.evaluate.suite.cells import Cells, Contestant
-from xraysynth.evaluate.suite.config import SuiteConfig
+from xraysynth.evaluate.suite.cells import Cells
+from xraysynth.evaluate.suite.config import BAG, SuiteConfig
+from xraysynth.evaluate.suite.contestant import Contestant
 from xraysynth.evaluate.suite.markdown import page
-from xraysynth.evaluate.suite.material import Material
+from xraysynth.evaluate.suite.material import Choice, Material
 from xraysynth.files import whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.oneshot.export import single_threaded
@@ -19,6 +21,11 @@ from xraysynth.oneshot.methods import METHODS, OURS, method
 from xraysynth.progress import Progress, silent
 
 Suite = Literal["paper", "ablation"]
+CHOICES: Mapping[str, Choice] = {
+    "ours, scan proposed without labels": "unlabelled",
+    "ours, scan by lot": "random",
+}
+"""Other ways to choose the scan of the bag's task, by the name in the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +74,10 @@ def evaluate_suite(  # noqa: PLR0913 (what the command line names)
         material = Material(generator, source.scans, config.material, seed, folder, progress)
         taking_part = contestants(source.suite, config)
         if source.suite == "ablation":
-            kept = tuple(protocol for protocol in config.protocols if protocol != "C")
-            config = config.model_copy(update={"protocols": kept})
+            config = ablation.narrowed(config, [task.name for task in material.tasks()])
         cells = Cells(material, config, progress)
         _check_tasks(cells, config)
+        found = cells.run(taking_part)
         report = {
             "suite": source.suite,
             "generator": {"name": source.gan, "hash": generator_hash(generator)},
@@ -78,8 +85,10 @@ def evaluate_suite(  # noqa: PLR0913 (what the command line names)
             "seed": seed,
             "settings": config.model_dump(mode="json"),
             "methods": {who.name: who.method.summary for who in taking_part},
-            "cells": cells.run(taking_part),
-            "oracle": material.oracle.facts,
+            "choices": [who.name for who in taking_part if who.tasks],
+            "cells": found,
+            "cost": cells.costs(taking_part, found),
+            "oracle": material.networks.oracle.facts,
             "inversion": material.inversion_facts(),
         }
     name = "suite" if source.suite == "paper" else source.suite
@@ -102,13 +111,16 @@ def contestants(suite: Suite, config: SuiteConfig) -> list[Contestant]:
         return ablation.contestants(config.ours)
     names = dict.fromkeys([OURS, *(method(name).name for name in config.methods)])
     given = {OURS: config.ours, "published": config.published}
-    return [
-        Contestant(
-            method=METHODS[name].changed(
-                name, METHODS[name].summary, given.get(name, config.baseline)
-            )
-        )
+    every = {
+        name: METHODS[name].changed(name, METHODS[name].summary, given.get(name, config.baseline))
         for name in names
+    }
+    return [
+        *(Contestant(method=one) for one in every.values()),
+        *(
+            Contestant(method=every[OURS].changed(name, "", config.ours), choice=how, tasks=(BAG,))
+            for name, how in CHOICES.items()
+        ),
     ]
 
 

@@ -13,7 +13,6 @@ from xraysynth.oneshot.features import (
     SiteStatistics,
     concatenated,
     measure_statistics,
-    project,
 )
 from xraysynth.randomness import stream
 from xraysynth.settings import Settings
@@ -38,10 +37,12 @@ class BaselineConfig(Settings):
     """Of Adam; larger ones overfit the one scan sooner."""
     networks: int = Field(10, ge=1)
     """Networks of the ensemble."""
-    network_steps: int = Field(400, ge=1)
+    network_steps: int = Field(200, ge=1)
     """Steps of Adam for each network of the ensemble."""
     network_pixels: int = Field(256, ge=2)
     """Pixels a step for each network of the ensemble."""
+    crop: float = Field(0.5, gt=0, le=1)
+    """Share of the scan's side that the small network sees a step, another part each time."""
 
 
 def standard_statistics(generator: Generator, config: BaselineConfig, seed: int) -> SiteStatistics:
@@ -78,9 +79,3 @@ def linear_map(
     channels = [site.channels for site in generator.sites]
     plain = SiteMap(weights=tuple(weight.split(channels, dim=1)), bias=bias)
     return plain.after_normalisation(statistics)
-
-
-def projected(generator: Generator, latent_w: Tensor, site_map: SiteMap) -> Tensor:
-    """Return mapped pixels (n, D, H, W), without a concatenated tensor."""
-    with torch.no_grad():
-        return project(generator, latent_w, site_map, "bilinear")[1]

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.baselines.batch import FeatureBatch
 from xraysynth.oneshot.baselines.feature_maps import (
     BaselineConfig,
     linear_map,
-    projected,
     sampled_pixels,
     standard_statistics,
 )
-from xraysynth.oneshot.baselines.model import PixelModel, model_of
+from xraysynth.oneshot.baselines.model import PixelModel
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import SiteMap
 from xraysynth.oneshot.lesson import lesson
@@ -68,7 +68,7 @@ def teach_names(
     A cluster without any takes that of the centre nearest to it. Neither settings nor seed matter.
     """
     taught = lesson(generator, exemplars)
-    cluster = projected(generator, taught.latent_w, prepared).argmax(1)
+    cluster = _clusters(FeatureBatch(generator, taught.latent_w), prepared)
     n_clusters = len(prepared.bias)
     pairs = torch.bincount(
         cluster.flatten() * taught.n_classes + taught.labels.flatten(),
@@ -82,8 +82,13 @@ def teach_names(
     counts[empty] = counts[distance.argmin(1)[empty]]
     share = SHARPNESS * counts / counts.sum(1, keepdim=True)
 
-    def scores(latent_w: Tensor) -> Tensor:
-        found = projected(generator, latent_w, prepared).argmax(1)
-        return share[found].permute(0, 3, 1, 2)
+    return PixelModel(
+        generator=generator,
+        class_names=taught.class_names,
+        scores=lambda batch: share[_clusters(batch, prepared)].permute(0, 3, 1, 2),
+    )
 
-    return model_of(generator, taught.class_names, scores)
+
+def _clusters(batch: FeatureBatch, site_map: SiteMap) -> Tensor:
+    """Return the cluster (n, H, W) of each pixel."""
+    return batch.once(site_map, lambda: batch.mapped(site_map, "bilinear").argmax(1))

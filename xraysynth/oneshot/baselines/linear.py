@@ -8,21 +8,22 @@ References
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import nn
 
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.baselines.batch import FeatureBatch
 from xraysynth.oneshot.baselines.feature_maps import (
     BaselineConfig,
     linear_map,
-    projected,
     sampled_pixels,
     standard_statistics,
 )
-from xraysynth.oneshot.baselines.model import PixelModel, model_of
+from xraysynth.oneshot.baselines.model import PixelModel
+from xraysynth.oneshot.baselines.training import pixels_of, seeded, trained
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import SiteMap, device_of
 from xraysynth.oneshot.lesson import lesson
@@ -68,23 +69,15 @@ def teach_linear(
 ) -> PixelModel:
     """Return a linear head on mapped pixels, folded into the map; the seed is not needed."""
     taught = lesson(generator, exemplars)
-    pixels = projected(generator, taught.latent_w, prepared)
-    flat, labels = pixels.permute(0, 2, 3, 1).flatten(0, 2), taught.labels.flatten()
-    weight, bias = _adam(flat, labels, taught.n_classes, config)
-    folded = prepared.folded(weight, bias)
-    return model_of(generator, taught.class_names, lambda w: projected(generator, w, folded))
-
-
-def _adam(
-    flat: Tensor, labels: Tensor, n_classes: int, config: BaselineConfig
-) -> tuple[Tensor, Tensor]:
-    """Return weight (K, D) and bias (K,) after some steps of cross-entropy from zero."""
-    weight = flat.new_zeros(n_classes, flat.shape[1]).requires_grad_()
-    bias = flat.new_zeros(n_classes).requires_grad_()
-    optimiser = torch.optim.Adam([weight, bias], lr=config.learning_rate)
-    for _ in range(config.steps):
-        loss = functional.cross_entropy(flat @ weight.T + bias, labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return weight.detach(), bias.detach()
+    pixels = pixels_of(FeatureBatch(generator, taught.latent_w).mapped(prepared, "bilinear"))
+    head = seeded(lambda: nn.Linear(pixels.shape[1], taught.n_classes), 0).to(pixels.device)
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    batches = itertools.repeat((pixels, taught.labels.flatten()), config.steps)
+    trained(head, batches, config.learning_rate)
+    folded = prepared.folded(head.get_parameter("weight"), head.get_parameter("bias"))
+    return PixelModel(
+        generator=generator,
+        class_names=taught.class_names,
+        scores=lambda batch: batch.mapped(folded, "bilinear"),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.baselines.batch import FeatureBatch
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.segmenter import largest
@@ -21,26 +22,38 @@ BATCH = 8
 """Scans whose features are in memory at a time."""
 
 
+Scores = Callable[[FeatureBatch], Tensor]
+"""Scans to class scores (n, K, H, W), logarithms but for a constant."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PixelModel:
     """A learned segmenter of one generator's scans."""
 
+    generator: Generator
+    """Whose scans it labels."""
     class_names: tuple[str, ...]
     """Names of the class ids."""
-    device: torch.device
-    """Where its generator is."""
-    scores: Callable[[Tensor], Tensor]
-    """`latent_w` (n, num_ws, w_dim) to class scores (n, K, H, W), logarithms but for a constant."""
+    scores: Scores
+    """How."""
 
     def segment(self, latent_w: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Return label maps (n, H, W) uint8 and probabilities (n, K, H, W) float32."""
-        labels, probabilities = [], []
+        parts = [self.labels(batch) for batch in batches(self.generator, latent_w)]
+        label_maps, probabilities = zip(*parts, strict=True)
+        return np.concatenate(label_maps), np.concatenate(probabilities)
+
+    def labels(self, batch: FeatureBatch) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `segment` does, of scans whose features other models may have read."""
         with torch.no_grad():
-            for batch in latent_w.to(self.device).split(BATCH):
-                probability = functional.softmax(self.scores(batch).float(), dim=1)
-                labels.append(largest(probability)[1].cpu().numpy())
-                probabilities.append(probability.cpu().numpy())
-        return np.concatenate(labels), np.concatenate(probabilities)
+            probability = functional.softmax(self.scores(batch).float(), dim=1)
+        return largest(probability)[1].cpu().numpy(), probability.cpu().numpy()
+
+
+def batches(generator: Generator, latent_w: Tensor) -> Iterator[FeatureBatch]:
+    """Yield a few scans at a time."""
+    for part in latent_w.to(device_of(generator)).split(BATCH):
+        yield FeatureBatch(generator, part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +85,3 @@ class Method:
     def changed(self, name: str, summary: str, config: Settings) -> Method:
         """Return the same method with other settings, for an ablation."""
         return replace(self, name=name, summary=summary, config=config)
-
-
-def model_of(
-    generator: Generator, class_names: Sequence[str], scores: Callable[[Tensor], Tensor]
-) -> PixelModel:
-    """Return a model on the generator's device."""
-    return PixelModel(class_names=tuple(class_names), device=device_of(generator), scores=scores)

@@ -10,20 +10,21 @@ References
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.baselines.batch import FeatureBatch
 from xraysynth.oneshot.baselines.feature_maps import (
     BaselineConfig,
     standard_features,
     standard_statistics,
 )
-from xraysynth.oneshot.baselines.model import PixelModel, model_of
+from xraysynth.oneshot.baselines.model import PixelModel
+from xraysynth.oneshot.baselines.training import pixels_of, seeded, split_first, trained
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import SiteStatistics, device_of
 from xraysynth.oneshot.lesson import lesson
@@ -44,27 +45,30 @@ def teach_ensemble(
 ) -> PixelModel:
     """Return ten per-pixel networks; their probabilities are averaged."""
     taught = lesson(generator, exemplars)
-    features = standard_features(generator, taught.latent_w, prepared)
-    flat, labels = features.permute(0, 2, 3, 1).flatten(0, 2), taught.labels.flatten()
+    pixels = pixels_of(standard_features(generator, taught.latent_w, prepared))
+    labels = taught.labels.flatten()
     networks = []
     for number in range(config.networks):
-        network = _seeded(
-            lambda: per_pixel(flat.shape[1], taught.n_classes), stream_seed(seed, "mlp", number)
-        ).to(flat.device)
+        network = seeded(
+            lambda: per_pixel(pixels.shape[1], taught.n_classes), stream_seed(seed, "mlp", number)
+        ).to(pixels.device)
         rng = stream(seed, "mlp pixels", number)
         shape = (config.network_steps, config.network_pixels)
-        chosen = torch.from_numpy(rng.integers(0, len(flat), shape))
-        batches = ((flat[some], labels[some]) for some in chosen)
-        networks.append(_trained(network, batches, config.learning_rate))
+        chosen = torch.from_numpy(rng.integers(0, len(pixels), shape))
+        batches = ((pixels[some], labels[some]) for some in chosen)
+        networks.append(
+            _split(generator, trained(network, batches, config.learning_rate), prepared)
+        )
 
-    def scores(latent_w: Tensor) -> Tensor:
-        maps = standard_features(generator, latent_w, prepared)
-        pixels = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
-        votes = [functional.softmax(network(pixels), dim=1) for network in networks]
-        mean = torch.stack(votes).mean(0).clamp_min(1e-12).log()
-        return mean.reshape(len(maps), *maps.shape[2:], -1).permute(0, 3, 1, 2)
+    def scores(batch: FeatureBatch) -> Tensor:
+        total = torch.zeros(())
+        for first, others in networks:
+            maps = first(batch)
+            total = total + functional.softmax(others(pixels_of(maps)), dim=1)
+        mean = (total / len(networks)).clamp_min(1e-12).log()
+        return mean.reshape(len(batch), *generator.size_px, -1).permute(0, 3, 1, 2)
 
-    return model_of(generator, taught.class_names, scores)
+    return PixelModel(generator=generator, class_names=taught.class_names, scores=scores)
 
 
 def teach_convolutions(
@@ -77,15 +81,15 @@ def teach_convolutions(
     """Return a small convolutional network on the concatenated features."""
     taught = lesson(generator, exemplars)
     features = standard_features(generator, taught.latent_w, prepared)
-    network = _seeded(
+    network = seeded(
         lambda: convolutions(features.shape[1], taught.n_classes), stream_seed(seed, "cnn")
     ).to(device_of(generator))
-    batches = itertools.repeat((features, taught.labels), config.steps)
-    trained = _trained(network, batches, config.learning_rate)
-    return model_of(
-        generator,
-        taught.class_names,
-        lambda w: trained(standard_features(generator, w, prepared)),
+    batches = _crops(features, taught.labels, config, seed)
+    first, others = _split(generator, trained(network, batches, config.learning_rate), prepared)
+    return PixelModel(
+        generator=generator,
+        class_names=taught.class_names,
+        scores=lambda batch: others(first(batch)),
     )
 
 
@@ -110,21 +114,23 @@ def convolutions(n_features: int, n_classes: int) -> nn.Module:
     )
 
 
-def _seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a network with weights from a seed; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build()
+def _split(
+    generator: Generator, network: nn.Module, statistics: SiteStatistics
+) -> tuple[Callable[[FeatureBatch], Tensor], nn.Module]:
+    """Return the first layer, applied to features at their own size, and the other layers."""
+    assert isinstance(network, nn.Sequential)
+    return split_first(generator, network, statistics), network[1:]
 
 
-def _trained(
-    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], rate: float
-) -> nn.Module:
-    """Return a network after a step of Adam on the cross-entropy of each batch, ready to use."""
-    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
-    for values, labels in batches:
-        loss = functional.cross_entropy(network(values), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return network.eval().requires_grad_(False)
+def _crops(
+    features: Tensor, labels: Tensor, config: BaselineConfig, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield a random part of the scans a step, features (n, C, h, w) and labels (n, h, w)."""
+    rng = stream(seed, "cnn crops")
+    for _ in range(config.steps):
+        where = []
+        for length in labels.shape[1:]:
+            side = max(round(length * config.crop), 1)
+            start = int(rng.integers(length - side + 1))
+            where.append(slice(start, start + side))
+        yield features[:, :, where[0], where[1]], labels[:, where[0], where[1]]
