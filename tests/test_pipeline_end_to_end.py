@@ -269,7 +269,7 @@ Wrong = Callable[[Path, Path], list[str]]
         ),
         pytest.param(
             lambda copy, tmp: [
-                *("run", "tiny", "--out", str(tmp / "new"), "--set", "simulate.size_px=32"),
+                *("run", "tiny", "--out", str(tmp / "new"), "--set", "simulate.size_px=24"),
                 *("--set", f"train_gan.init={copy / 'gan/checkpoint.safetensors'}"),
             ],
             "draws 16 px",

@@ -26,7 +26,7 @@ from xraysynth.settings import nearest, settings_from_mapping
 
 _KEY = "xraysynth"
 _PARTNER = "-discriminator.safetensors"
-_BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64"}
+_BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64", "bundled-128": "bundled-128"}
 
 
 _UNREADABLE = (

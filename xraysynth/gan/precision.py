@@ -54,3 +54,17 @@ def _processor_capabilities() -> dict[str, object]:
         return dict(torch.cpu.get_capabilities())
     avx512_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return {"avx512_bf16": avx512_bf16()}
+
+
+def torch_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is the accelerator if there is one.
+
+    Raises
+    ------
+    InputError
+        If CUDA is asked for and absent.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("device is cuda, but no CUDA device is available; use auto or cpu.")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

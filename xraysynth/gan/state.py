@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xraysynth.errors import CheckpointError, InputError
+from xraysynth.errors import CheckpointError
 from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.precision import torch_device
 from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
@@ -190,20 +191,6 @@ _COUNTERS = (
 )
 
 
-def torch_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" is the accelerator if there is one.
-
-    Raises
-    ------
-    InputError
-        If CUDA is asked for and absent.
-    """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise InputError("device is cuda, but no CUDA device is available; use auto or cpu.")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
 def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Generator:
     """Return a trainable copy of the generator that `init` names, checked against the scans."""
     generator = load_generator(config.init).train().requires_grad_(True)
@@ -279,19 +266,13 @@ def _carry(old: nn.Module, new: nn.Module) -> None:
 
 def _modules(state: TrainState) -> dict[str, nn.Module]:
     """Return the networks by the prefix they have in the file."""
-    return {
-        "generator": state.generator,
-        "discriminator": state.discriminator,
-        "average": state.average,
-    }
+    return {name: getattr(state, name) for name in ("generator", "discriminator", "average")}
 
 
 def _optimisers(state: TrainState) -> dict[str, torch.optim.Adam]:
     """Return the optimisers by the prefix they have in the file."""
-    return {
-        "generator_optimiser": state.generator_optimiser,
-        "discriminator_optimiser": state.discriminator_optimiser,
-    }
+    names = ("generator_optimiser", "discriminator_optimiser")
+    return {name: getattr(state, name) for name in names}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

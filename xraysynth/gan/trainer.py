@@ -19,7 +19,7 @@ from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
-from xraysynth.gan.precision import compute_dtype
+from xraysynth.gan.precision import compute_dtype, torch_device
 from xraysynth.gan.report import Report
 from xraysynth.gan.state import (
     TrainState,
@@ -28,7 +28,6 @@ from xraysynth.gan.state import (
     residual_part,
     save_state,
     start,
-    torch_device,
 )
 from xraysynth.gan.steps import (
     discriminator_step,

@@ -292,15 +292,8 @@ def _scans(
     """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) of numbered candidates."""
     with torch.no_grad():
         latent_z = latents(generator, seed, indices).to(device_of(generator))
-        latent_w = _mapped(generator, latent_z, psi, asked)
+        if asked is not None:
+            asked = asked.to(latent_z.device)
+        latent_w = generator.mapping(latent_z, psi, asked)
         images = generator.synthesis(latent_w, noise_mode="const")
     return latent_w.clone(), generated_images(generator, images)
-
-
-def _mapped(
-    generator: Generator, latent_z: torch.Tensor, psi: float, asked: torch.Tensor | None
-) -> torch.Tensor:
-    """Return `latent_w` of latent codes, asked for contents or not."""
-    if asked is None:
-        return generator.mapping(latent_z, truncation_psi=psi)
-    return generator.mapping(latent_z, psi, asked.to(latent_z.device))
