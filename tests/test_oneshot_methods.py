@@ -25,7 +25,14 @@ from xraysynth.oneshot.baselines.published import (
     learn_projection,
     teach_head,
 )
-from xraysynth.oneshot.baselines.training import pixels_of, seeded, split_first
+from xraysynth.oneshot.baselines.training import (
+    per_pixel_layers,
+    pixels_of,
+    seeded,
+    split_first,
+    through_layers,
+    trained,
+)
 from xraysynth.oneshot.clustering import ClusterConfig, mapped_latents
 from xraysynth.oneshot.features import concatenated, project
 from xraysynth.oneshot.learn import HeadConfig, LearnConfig
@@ -130,20 +137,22 @@ def test_views_turned_apart_share_fewer_pixels_than_views_turned_alike() -> None
 
 
 @pytest.mark.parametrize("name", ["mlp-ensemble", "cnn"])
-def test_a_first_layer_on_small_maps_equals_the_plain_network(name: str) -> None:
+def test_layers_on_small_maps_equal_the_plain_network(name: str) -> None:
     """The first layer commutes with upsampling: no concatenated features are needed."""
     generator = toy_generator()
     statistics = standard_statistics(generator, PLAIN, 0)
     build = {"mlp-ensemble": networks.per_pixel, "cnn": networks.convolutions}[name]
-    network = seeded(lambda: build(30, 3), 1).eval()
     latent_w = mapped_latents(generator, 3, 1.0, 5, "first layer")
     maps = standard_features(generator, latent_w, statistics)
     values = pixels_of(maps) if name == "mlp-ensemble" else maps
-    with torch.no_grad():
-        expected = network.get_submodule("0")(values)
-        found = split_first(generator, network, statistics)(FeatureBatch(generator, latent_w))
-    found = pixels_of(found) if name == "mlp-ensemble" else found
-    assert torch.allclose(found, expected, atol=1e-4)
+    labels = torch.arange(values.numel() // 30).reshape(values[:, 0].shape) % 3
+    network = trained(seeded(lambda: build(30, 3), 1), [(values, labels)] * 3, 0.01)
+    found = split_first(generator, network, statistics)(FeatureBatch(generator, latent_w))
+    if name == "cnn":
+        assert torch.allclose(found, network.get_submodule("0")(values), atol=1e-4)
+    else:
+        expected = network(values).reshape(3, 16, 16, 3).permute(0, 3, 1, 2)
+        assert torch.allclose(through_layers(found, per_pixel_layers(network)), expected, atol=1e-4)
 
 
 def test_few_outputs_equal_the_ordinary_convolution() -> None:

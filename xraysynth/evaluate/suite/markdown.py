@@ -62,6 +62,7 @@ def _head(report: Mapping[str, Any]) -> str:
     """Return the title, the command and what the figures mean."""
     material, suite = report["settings"]["material"], report["suite"]
     methods = "\n".join(f"- **{name}**: {text}" for name, text in report["methods"].items() if text)
+    clusterings = report["settings"]["clusterings"]
     title = "One-shot segmentation: all methods" if suite == "paper" else "Ablation of ours"
     return f"""# {title}
 
@@ -69,7 +70,9 @@ Made by `xraysynth evaluate segmenter --suite {suite} --gan {report["generator"]
 SCANS.h5 --seed {report["seed"]}`; generator {report["generator"]["hash"]}.
 
 Each segmenter learns from **one** labelled generated scan. {material["exemplars"]} exemplars a \
-task, the same for all methods; {material["scans"]} generated scans a task (A). IoU is counted \
+task, the same for all methods, which take turns with {clusterings} clustering\
+{"s" if clusterings > 1 else ""}; {material["scans"]} generated scans, the same for all tasks \
+(A). IoU is counted \
 over a whole test set. **wIoU** weighs classes by their true foreground pixels, background left \
 out; **mIoU** is the mean over classes with pixels, the background included. +- is the sample \
 deviation over exemplars. Differences are ours less the other, paired by exemplar, with \

@@ -10,7 +10,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,14 @@ from xraysynth.oneshot.baselines.feature_maps import (
     standard_statistics,
 )
 from xraysynth.oneshot.baselines.model import PixelModel
-from xraysynth.oneshot.baselines.training import pixels_of, seeded, split_first, trained
+from xraysynth.oneshot.baselines.training import (
+    per_pixel_layers,
+    pixels_of,
+    seeded,
+    split_first,
+    through_layers,
+    trained,
+)
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import SiteStatistics, device_of
 from xraysynth.oneshot.lesson import lesson
@@ -56,17 +63,16 @@ def teach_ensemble(
         shape = (config.network_steps, config.network_pixels)
         chosen = torch.from_numpy(rng.integers(0, len(pixels), shape))
         batches = ((pixels[some], labels[some]) for some in chosen)
-        networks.append(
-            _split(generator, trained(network, batches, config.learning_rate), prepared)
-        )
+        learned = trained(network, batches, config.learning_rate)
+        first = split_first(generator, learned, prepared)
+        networks.append((first, per_pixel_layers(learned)))
 
     def scores(batch: FeatureBatch) -> Tensor:
-        total = torch.zeros(())
-        for first, others in networks:
-            maps = first(batch)
-            total = total + functional.softmax(others(pixels_of(maps)), dim=1)
-        mean = (total / len(networks)).clamp_min(1e-12).log()
-        return mean.reshape(len(batch), *generator.size_px, -1).permute(0, 3, 1, 2)
+        votes = [
+            functional.softmax(through_layers(first(batch), layers), dim=1)
+            for first, layers in networks
+        ]
+        return torch.stack(votes).mean(0).clamp_min(1e-12).log()
 
     return PixelModel(generator=generator, class_names=taught.class_names, scores=scores)
 
@@ -85,7 +91,9 @@ def teach_convolutions(
         lambda: convolutions(features.shape[1], taught.n_classes), stream_seed(seed, "cnn")
     ).to(device_of(generator))
     batches = _crops(features, taught.labels, config, seed)
-    first, others = _split(generator, trained(network, batches, config.learning_rate), prepared)
+    learned = trained(network, batches, config.learning_rate)
+    first = split_first(generator, learned, prepared)
+    others = nn.Sequential(*list(learned.children())[1:])
     return PixelModel(
         generator=generator,
         class_names=taught.class_names,
@@ -112,14 +120,6 @@ def convolutions(n_features: int, n_classes: int) -> nn.Module:
         *(nn.Conv2d(64, 32, 3, padding=1), nn.ReLU()),
         nn.Conv2d(32, n_classes, 1),
     )
-
-
-def _split(
-    generator: Generator, network: nn.Module, statistics: SiteStatistics
-) -> tuple[Callable[[FeatureBatch], Tensor], nn.Module]:
-    """Return the first layer, applied to features at their own size, and the other layers."""
-    assert isinstance(network, nn.Sequential)
-    return split_first(generator, network, statistics), network[1:]
 
 
 def _crops(

@@ -50,3 +50,29 @@ def split_first(
     plain = SiteMap(weights=tuple(weight.split(channels, dim=1)), bias=bias)
     raw = plain.after_normalisation(statistics)
     return lambda batch: batch.mapped(raw, "bilinear")
+
+
+def per_pixel_layers(network: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """Return weight and bias of each linear layer after the first of a per-pixel network.
+
+    The network is linear, ReLU, batch normalisation and so on; a normalisation, whose figures no
+    longer change, is folded into the layer after it.
+    """
+    layers: list[tuple[Tensor, Tensor]] = []
+    scale, shift = torch.ones(()), torch.zeros(1)
+    for layer in list(network.children())[1:]:
+        if isinstance(layer, nn.BatchNorm1d):
+            assert layer.running_var is not None and layer.running_mean is not None
+            scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+            shift = layer.bias - layer.running_mean * scale
+        elif isinstance(layer, nn.Linear):
+            layers.append((layer.weight * scale, layer.bias + layer.weight @ shift))
+    return layers
+
+
+def through_layers(maps: Tensor, layers: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return what the rest of a per-pixel network makes of its first layer's maps (n, D, H, W)."""
+    values = maps.flatten(2)
+    for weight, bias in layers:
+        values = weight @ values.relu_() + bias[:, None]
+    return values.unflatten(2, maps.shape[2:])
