@@ -272,7 +272,7 @@ Wrong = Callable[[Path, Path], list[str]]
                 *("run", "tiny", "--out", str(tmp / "new"), "--set", "simulate.size_px=24"),
                 *("--set", f"train_gan.init={copy / 'gan/checkpoint.safetensors'}"),
             ],
-            "draws 16 px",
+            "draws 16 x 16 px",
             id="resolution",
         ),
         pytest.param(
