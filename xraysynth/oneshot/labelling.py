@@ -292,8 +292,7 @@ def _scans(
     """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) of numbered candidates."""
     with torch.no_grad():
         latent_z = latents(generator, seed, indices).to(device_of(generator))
-        if asked is not None:
-            asked = asked.to(latent_z.device)
-        latent_w = generator.mapping(latent_z, psi, asked)
+        labels = {} if asked is None else {"labels": asked.to(latent_z.device)}
+        latent_w = generator.mapping(latent_z, truncation_psi=psi, **labels)
         images = generator.synthesis(latent_w, noise_mode="const")
     return latent_w.clone(), generated_images(generator, images)
