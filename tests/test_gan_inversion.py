@@ -27,14 +27,19 @@ TINY = NetworkConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def generator() -> Generator:
+def small_generator() -> Generator:
+    """Return a random generator whose mean w is known."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Generator(TINY).eval().requires_grad_(False)
     codes = torch.randn(512, TINY.z_dim, generator=torch.Generator().manual_seed(0))
     network.mapping.w_avg.copy_(network.mapping.single(codes).mean(0))
     return network
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return small_generator()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from xraysynth.oneshot.calibration import (
 )
 from xraysynth.oneshot.clustering import mapped_latents
 from xraysynth.oneshot.learn import learn_segmenter
+from xraysynth.oneshot.refine import RefineConfig
 from xraysynth.oneshot.segmenter import Segmenter, load_segmenter, save_segmenter
 from xraysynth.randomness import stream
 
@@ -117,7 +118,12 @@ def test_calibration_brings_confidence_nearer_to_the_truth() -> None:
     generator = toy_generator()
     # Too few values a pixel to tell the classes apart everywhere.
     poor = TINY.cluster.model_copy(update={"dim": 3, "steps": 0})
-    config = TINY.model_copy(update={"cluster": poor})
+    # A head that knows neither unlabelled scans nor edges: both make it less sure of itself already.
+    alone = TINY.head.unlabelled.model_copy(update={"weight": 0.0})
+    head = TINY.head.model_copy(update={"unlabelled": alone, "views": 4, "weight_decay": 0.001})
+    config = TINY.model_copy(
+        update={"cluster": poor, "head": head, "refine": RefineConfig(steps=0), "smoothing_px": 1}
+    )
     segmenter = learn_segmenter(generator, [toy_exemplar(generator)], config, 0)
     latent_w = mapped_latents(generator, 200, 1.0, 9, "unseen")
     _, scores = segmenter.segment(generator, latent_w)
@@ -128,7 +134,7 @@ def test_calibration_brings_confidence_nearer_to_the_truth() -> None:
         labels, pixels = one.labels(scores), Reliability()
         pixels.add(labels.confidence / 255, labels.label_map == truth)
         errors.append(pixels.figures()["expected_calibration_error"])
-    assert errors[1] < 0.8 * errors[0]
+    assert errors[1] < 0.7 * errors[0]
 
 
 def test_the_table_is_saved_with_the_segmenter(

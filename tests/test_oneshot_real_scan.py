@@ -10,11 +10,11 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from test_gan_inversion import small_generator
 
 from xraysynth.cli import main
 from xraysynth.errors import InputError, SettingsError
 from xraysynth.gan.checkpoint import generator_hash, save_generator
-from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.grids import sample_images
 from xraysynth.gan.inversion import InversionConfig
@@ -26,9 +26,6 @@ from xraysynth.oneshot.segmenter import load_segmenter
 from xraysynth.settings import settings_from_mapping
 
 QUICK = InversionConfig(candidates=64, steps=120, pull=0.0)
-TINY = NetworkConfig(
-    resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8
-)
 SIZE = 16
 FACTOR = 3
 """The real scan is so many times as large as what the generator draws."""
@@ -36,12 +33,7 @@ FACTOR = 3
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = Generator(TINY).eval().requires_grad_(False)
-    codes = torch.randn(512, TINY.z_dim, generator=torch.Generator().manual_seed(0))
-    network.mapping.w_avg.copy_(network.mapping.single(codes).mean(0))
-    return network
+    return small_generator()
 
 
 def write_scan(folder: Path, image: np.ndarray, name: str = "bag") -> tuple[Path, Path]:
