@@ -118,7 +118,7 @@ def test_calibration_brings_confidence_nearer_to_the_truth() -> None:
     generator = toy_generator()
     # Too few values a pixel to tell the classes apart everywhere.
     poor = TINY.cluster.model_copy(update={"dim": 3, "steps": 0})
-    # A head that knows neither unlabelled scans nor edges: both make it less sure of itself already.
+    # A head without unlabelled scans or edges: either makes it less sure of itself already.
     alone = TINY.head.unlabelled.model_copy(update={"weight": 0.0})
     head = TINY.head.model_copy(update={"unlabelled": alone, "views": 4, "weight_decay": 0.001})
     config = TINY.model_copy(
