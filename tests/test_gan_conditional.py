@@ -398,7 +398,7 @@ def test_discriminator_learns_to_name_contents(tmp_path: Path) -> None:
     state = training.load_state(tmp_path / "run" / trainer.RESUME, settings, key)
     source = ScanStream(scans, 1, mirror=False, label_names=NAMES)
     real, _ = source.labels(0, 32, drop=0, paired=True)
-    _, named = state.discriminator.judge(source.batch(0, 32, 16), real)
+    named = state.discriminator.judge(source.batch(0, 32, 16), real).named
     assert real is not None
     assert named is not None
     assert ((named > 0) == (real[:, :2] > 0)).float().mean() > 0.9

@@ -33,6 +33,7 @@ SETTINGS = [
     "r1_interval=2",
     "path_length_interval=2",
     "penalise_fakes=true",
+    "moments_weight=0.05",
     "ada_interval=1",
     "ada_kimg=0.1",
     "snapshot_kimg=0.032",

@@ -92,11 +92,11 @@ def test_both_judge_by_half_and_the_slope_is_the_residual_ones() -> None:
     torch.manual_seed(0)
     judge = JointDiscriminator(TINY, SIZES).eval()
     images = noise(4, 3, 64, 64)
-    scores, named = judge.judge(images)
+    scores, named, _ = judge.judge(images)
     residual, projected = scores.chunk(2, dim=1)
     assert named is None
     assert torch.equal(residual, judge.residual(images).expand_as(residual))
-    assert torch.equal(projected, judge.projected(images))
+    assert torch.equal(projected, judge.projected(images)[0])
     assert torch.equal(judge(images), judge.residual(images))
 
 
@@ -123,7 +123,10 @@ def seeded_weights() -> Iterator[None]:
 def test_interrupted_growing_run_ends_in_the_same_bytes(tmp_path: Path, labels: str) -> None:
     scans = labelled_scans(tmp_path / "scans.h5")
     settings = joint(
-        growth=(GrowthStep(resolution=8, kimg=0.02),), precision="bfloat16", labels=labels
+        growth=(GrowthStep(resolution=8, kimg=0.02),),
+        precision="bfloat16",
+        labels=labels,
+        moments_weight=0.05,
     )
     whole = trainer.train(scans, tmp_path / "whole", settings)
     countdown = cut_after(7)
@@ -151,8 +154,8 @@ def test_score_depends_on_the_labels() -> None:
     judge = ProjectedDiscriminator(network, SIZES).eval()
     images = noise(4, 3, 64, 64)
     gun, unknown = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 1.0]])
-    assert not torch.allclose(judge(images, gun.expand(4, 3)), judge(images))
-    assert torch.equal(judge(images, unknown.expand(4, 3)), judge(images))
+    assert not torch.allclose(judge(images, gun.expand(4, 3))[0], judge(images)[0])
+    assert torch.equal(judge(images, unknown.expand(4, 3))[0], judge(images)[0])
 
 
 def test_grey_scans_look_as_grey_colours_do() -> None:
@@ -161,7 +164,7 @@ def test_grey_scans_look_as_grey_colours_do() -> None:
     torch.manual_seed(0)
     grey = ProjectedDiscriminator(TINY.model_copy(update={"image_channels": 1}), SIZES).eval()
     images = noise(4, 1, 64, 64)
-    assert torch.equal(grey(images), colour(images.expand(-1, 3, -1, -1)))
+    assert torch.equal(grey(images)[0], colour(images.expand(-1, 3, -1, -1))[0])
 
 
 def test_dual_energy_is_refused() -> None:
@@ -172,6 +175,6 @@ def test_dual_energy_is_refused() -> None:
 def test_gradient_reaches_every_pixel() -> None:
     torch.manual_seed(0)
     images = noise(2, 3, 16, 16).requires_grad_(True)
-    ProjectedDiscriminator(TINY, SIZES)(images).sum().backward()
+    ProjectedDiscriminator(TINY, SIZES)(images)[0].sum().backward()
     assert images.grad is not None
     assert np.count_nonzero(images.grad.numpy()) == images.numel()

@@ -10,6 +10,7 @@ References
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,17 @@ from xraysynth.gan.resample import at_least_float32
 
 NAMING_LAYER = "b4.contents."
 """Where the weights are named that tell contents apart."""
+
+
+class Judgement(NamedTuple):
+    """What a discriminator says of scans."""
+
+    score: Tensor
+    """(n, scores), logits of being real."""
+    named: Tensor | None
+    """(n, contents), logits of what they hold; None where that is not named."""
+    features: Tensor | None = None
+    """(n, features), what a frozen network sees in them on average, if one looks."""
 
 
 class DiscriminatorBlock(nn.Module):
@@ -90,12 +102,12 @@ class Discriminator(nn.Module):
 
         (n, image_channels, height, width), (n, labels) -> (n, 1)
         """
-        return self.judge(images, labels)[0]
+        return self.judge(images, labels).score
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
         """Score scans, and name their contents if the network does that.
 
-        (n, image_channels, height, width), (n, labels) -> (n, 1), logits (n, contents) or None
+        (n, image_channels, height, width), (n, labels) -> one score each
         """
         features = images.contiguous(memory_format=torch.channels_last)
         for resolution in self.halvings:
@@ -104,7 +116,7 @@ class Discriminator(nn.Module):
         if self.config.label_names:
             direction = self.mapping(labels, score)
             score = (score * direction).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
-        return score, named
+        return Judgement(score, named)
 
 
 def append_minibatch_deviation(features: Tensor) -> Tensor:

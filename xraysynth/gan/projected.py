@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from xraysynth.errors import InputError
 from xraysynth.gan.config import NetworkConfig
-from xraysynth.gan.discriminator import Discriminator, append_minibatch_deviation
+from xraysynth.gan.discriminator import Discriminator, Judgement, append_minibatch_deviation
 from xraysynth.gan.frozen_features import CHANNELS, FrozenFeatures
 from xraysynth.gan.layers import LEAK
 from xraysynth.gan.mapping import labels_or_unknown
@@ -222,20 +222,22 @@ class ProjectedDiscriminator(nn.Module):
             ]
         )
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Score scans of about [-1, 1].
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Score scans of about [-1, 1]; also return what the frozen network sees on average.
 
-        (n, 1 or 3, height, width), (n, labels) -> (n, places)
+        (n, 1 or 3, height, width), (n, labels) -> (n, places), (n, features)
         """
         # bfloat16 slows depthwise convolutions down.
         images = images.float().expand(-1, 3, -1, -1)
         if images.shape[2:] != self.size_px:
             images = F.interpolate(images, size=self.size_px, mode="bilinear")
-        mixed = self.mixing(self.standardised(self.features(bounded(images))))
+        found = self.features(bounded(images))
+        pooled = torch.cat([features.mean(dim=(2, 3)) for features in found], dim=1)
+        mixed = self.mixing(self.standardised(found))
         if self.config.label_names:
             labels = labels_or_unknown(labels, self.config, mixed[0])
         scores = [head(part, labels) for head, part in zip(self.heads, mixed, strict=True)]
-        return torch.cat(scores, dim=1)
+        return torch.cat(scores, dim=1), pooled
 
 
 class JointDiscriminator(nn.Module):
@@ -261,11 +263,12 @@ class JointDiscriminator(nn.Module):
         score: Tensor = self.residual(images, labels)
         return score
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return scores, half of them the residual one's, and its logits of the contents.
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
+        """Return scores, half of them the residual one's, its names of contents, and features.
 
-        (n, 1 or 3, height, width), (n, labels) -> (n, 2 places), (n, contents) or None
+        (n, 1 or 3, height, width), (n, labels) -> 2 places scores each
         """
-        score, named = self.residual.judge(images, labels)
-        places = self.projected(images, labels)
-        return torch.cat([score.expand_as(places), places], dim=1), named
+        score, named, _ = self.residual.judge(images, labels)
+        places, pooled = self.projected(images, labels)
+        scores = torch.cat([score.expand_as(places), places], dim=1)
+        return Judgement(scores, named, pooled)

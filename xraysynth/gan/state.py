@@ -18,7 +18,9 @@ from xraysynth.errors import CheckpointError
 from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
+from xraysynth.gan.frozen_features import CHANNELS
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.moments import Moments
 from xraysynth.gan.precision import torch_device
 from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.train_config import TrainConfig
@@ -36,6 +38,8 @@ class TrainState:
     discriminator: Judge
     average: Generator
     """Exponential moving average of the generator: the one that is kept."""
+    moments: Moments
+    """Running moments of real and generated scans at the present resolution."""
     generator_optimiser: torch.optim.Adam
     discriminator_optimiser: torch.optim.Adam
     images_seen: int = 0
@@ -119,6 +123,7 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     )
     grown = _assemble(config, generator, discriminator)
     state.generator, state.discriminator = grown.generator, grown.discriminator
+    state.moments = grown.moments
     state.average = average.eval().requires_grad_(False).to(grown.device)
     state.generator_optimiser = grown.generator_optimiser
     state.discriminator_optimiser = grown.discriminator_optimiser
@@ -234,9 +239,19 @@ def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -
         generator=generator,
         discriminator=discriminator,
         average=average,
+        moments=_moments(generator.config, discriminator).to(device),
         generator_optimiser=_adam({generator: config.learning_rate}, lazy_path),
         discriminator_optimiser=_adam(_rates(config, discriminator), config.r1_interval),
     )
+
+
+def _moments(config: NetworkConfig, discriminator: Judge) -> Moments:
+    """Return moments of nothing yet."""
+    rows, columns = config.base_grid
+    n_features = 4 * rows * columns * config.image_channels
+    if isinstance(discriminator, JointDiscriminator):
+        n_features += sum(CHANNELS)
+    return Moments(n_features, len(config.label_names))
 
 
 def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:
@@ -266,7 +281,9 @@ def _carry(old: nn.Module, new: nn.Module) -> None:
 
 def _modules(state: TrainState) -> dict[str, nn.Module]:
     """Return the networks by the prefix they have in the file."""
-    return {name: getattr(state, name) for name in ("generator", "discriminator", "average")}
+    return {
+        name: getattr(state, name) for name in ("generator", "discriminator", "average", "moments")
+    }
 
 
 def _optimisers(state: TrainState) -> dict[str, torch.optim.Adam]:

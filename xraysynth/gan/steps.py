@@ -13,6 +13,7 @@ from xraysynth.gan.augment import apply_augmentation, draw_augmentation
 from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.convolve import second_derivatives
 from xraysynth.gan.data import ScanStream
+from xraysynth.gan.discriminator import Judgement
 from xraysynth.gan.distributed import ALONE, JoinedRng, Share, average, average_gradients, share_of
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import (
@@ -22,6 +23,7 @@ from xraysynth.gan.losses import (
     gradient_penalty,
     path_lengths,
 )
+from xraysynth.gan.moments import batch_moments, coarse
 from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.state import TrainState, let_learn
 from xraysynth.gan.train_config import TrainConfig
@@ -130,7 +132,9 @@ def discriminator_step(
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
     seen = torch.cat([real_seen, fake_seen])
-    score, named = judged(state, seen, batch.all_labels, config)
+    judgement = judged(state, seen, batch.all_labels, config)
+    score, named, _ = judgement
+    follow_moments(state, seen, judgement, batch.all_labels, config)
     real_score, fake_score = score.chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
     # What generated scans hold is not learned from: they may not show what was asked for.
@@ -175,9 +179,10 @@ def generator_step(
     """Teach the generator with the images that the discriminator has just seen."""
     state.discriminator.requires_grad_(False)
     fake_seen = augmented(state, batch, fake, config)
-    fake_score, named = judged(state, fake_seen, batch.drawn_labels, config)
-    loss = generator_loss(config.loss, fake_score, real_score)
-    loss = loss + misnamed(state, named, batch.drawn_labels, config)
+    judgement = judged(state, fake_seen, batch.drawn_labels, config)
+    loss = generator_loss(config.loss, judgement.score, real_score)
+    loss = loss + misnamed(state, judgement.named, batch.drawn_labels, config)
+    loss = loss + pull_of_moments(state, fake_seen, judgement, batch.drawn_labels, config)
     joined_loss = descend(state.generator_optimiser, state.generator, loss)
     stats = {"loss_generator": joined_loss}
     if config.path_length_weight and state.step % config.path_length_interval == 0:
@@ -211,8 +216,8 @@ def _noise_like(images: Tensor, batch: Batch) -> Tensor:
 
 def judged(
     state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig
-) -> tuple[Tensor, Tensor | None]:
-    """Return scores, and named contents if any, computed in the precision of the settings."""
+) -> Judgement:
+    """Return what the discriminator says, computed in the precision of the settings."""
     dtype = compute_dtype(config.precision, state.device)
     return state.discriminator.judge(images.to(dtype), labels)
 
@@ -229,6 +234,41 @@ def misnamed(
         known = 1.0 - labels[:, network.label_names.index(UNKNOWN)]
     wanted = labels[:, network.content_columns]
     return config.contents_weight * contents_loss(named, wanted, known)
+
+
+def follow_moments(
+    state: TrainState,
+    seen: Tensor,
+    judgement: Judgement,
+    labels: Tensor | None,
+    config: TrainConfig,
+) -> None:
+    """Let the running moments take in the real and the generated scans of a batch."""
+    if config.moments_weight:
+        features = _followed(state, seen, judgement, labels).detach()
+        mean, second = batch_moments(features)
+        state.moments.follow(average(mean), average(second), config.batch)
+
+
+def pull_of_moments(
+    state: TrainState,
+    seen: Tensor,
+    judgement: Judgement,
+    labels: Tensor | None,
+    config: TrainConfig,
+) -> Tensor:
+    """Return the weighted pull towards the moments of real scans; 0 where none are followed."""
+    if not config.moments_weight:
+        return torch.zeros((), device=state.device)
+    return config.moments_weight * state.moments.pull(_followed(state, seen, judgement, labels))
+
+
+def _followed(
+    state: TrainState, seen: Tensor, judgement: Judgement, labels: Tensor | None
+) -> Tensor:
+    """Return what running moments are taken of: (n, coarse pixels, features and labels)."""
+    parts = (coarse(seen, state.generator.config.base_grid), judgement.features, labels)
+    return torch.cat([part for part in parts if part is not None], dim=1)
 
 
 def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:

@@ -47,6 +47,9 @@ class TrainConfig(Settings):
     discriminator: Literal["residual", "joint"] = "residual"
     """Joint adds a projected one, which looks through a network that has seen photographs (extra
     `metrics`); the residual one alone is kept for fine-tuning."""
+    moments_weight: float = Field(0.0, ge=0)
+    """Weight of holding generated scans to the means and covariances of real ones, in the coarse
+    picture and, with `joint`, in what its frozen network sees: against scans that are all alike."""
     projected: ProjectedConfig = ProjectedConfig()
     """Sizes of the projected discriminator."""
     growth: tuple[GrowthStep, ...] = ()
