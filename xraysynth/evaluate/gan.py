@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from xraysynth.evaluate.comparison import LEAST_SCANS, SPLITS, compare_with_halves, rounded
 from xraysynth.evaluate.contents_batches import ContentsClassifierConfig
@@ -17,6 +17,7 @@ from xraysynth.evaluate.frechet import frechet_distance
 from xraysynth.evaluate.gan_material import (
     Material,
     Wanted,
+    asked_as,
     facts_of,
     made_pictures,
     material,
@@ -44,7 +45,7 @@ class GanEvaluation(Settings):
     """Generated scans; twice as many real ones are wanted, to be halved."""
     splits: int = Field(SPLITS, ge=1, le=50)
     """Times that the real set is halved at random."""
-    psi: tuple[float, ...] = (0.5, 0.7, 0.85, 1.0)
+    psi: tuple[float, ...] = (0.5, 0.7, 0.85, 1.0, 1.25)
     """Truncations of the sweep; it needs the network."""
     network: bool = True
     """Whether figures on features of EfficientNet-Lite0 are made: the slow ones."""
@@ -126,8 +127,9 @@ def evaluate_gan(
         )
         judged = _requested(study, asked)
         real = _described(study, found.held_out, 2 * config.count, "held-out scans")
+        labels = asked_as(found.held_out, generator, config.count, seed)
         made = describe(
-            made_pictures(generator, config.count, seed),
+            made_pictures(generator, config.count, seed, 1.0, labels),
             network,
             progress=noted(progress, "generated scans"),
         )
@@ -135,7 +137,7 @@ def evaluate_gan(
             **_facts(study),
             "real_scans": len(real),
             **compare_with_halves(real, made, seed, splits=config.splits, progress=progress),
-            "truncation": _sweep(study, real, made),
+            "truncation": _sweep(study, real, made, labels),
             "nearest": _copies(study, real, made, out),
             **judged,
         }
@@ -174,7 +176,9 @@ def _facts(study: _Study) -> dict[str, Any]:
     }
 
 
-def _sweep(study: _Study, real: PictureSet, made: PictureSet) -> list[dict[str, float]]:
+def _sweep(
+    study: _Study, real: PictureSet, made: PictureSet, labels: Tensor | None
+) -> list[dict[str, float]]:
     """Return distance, precision and recall at each truncation, against the same real scans."""
     if study.network is None or real.pooled is None or made.pooled is None:
         return []
@@ -184,7 +188,8 @@ def _sweep(study: _Study, real: PictureSet, made: PictureSet) -> list[dict[str, 
     for psi in study.config.psi:
         pooled = made.pooled
         if psi != 1.0:
-            pictures = made_pictures(study.generator, n_each, study.seed, psi)
+            asked = None if labels is None else labels[:n_each]
+            pictures = made_pictures(study.generator, n_each, study.seed, psi, asked)
             told = noted(study.progress, f"scans of truncation {psi}")
             pooled = features_of(pictures, study.network, told).pooled
         shares = precision_recall(some_real, pooled[:n_each])

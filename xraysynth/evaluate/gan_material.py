@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from xraysynth import hdf5
 from xraysynth.baggage.config import SimulationConfig
@@ -21,6 +22,7 @@ from xraysynth.errors import InputError, StorageError, XraysynthError
 from xraysynth.evaluate.kept import NOTHING_KEPT, Kept
 from xraysynth.files import whole_file
 from xraysynth.gan.checkpoint import generator_path, load_tensors
+from xraysynth.gan.contents import multi_hot, read_labels
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.grids import displayable, sample_images
 from xraysynth.progress import Progress, noted, silent
@@ -221,13 +223,34 @@ def real_pictures(scans: Path, generator: Generator, most: int, seed: int) -> np
         return squared(displayable(file["images"][rows]))
 
 
+def asked_as(scans: Path, generator: Generator, count: int, seed: int) -> Tensor | None:
+    """Return what `count` generated scans are asked for: what scans of a file hold, at random.
+
+    A generator that learned by labels draws all contents in their shares only if it is asked so.
+
+    Returns
+    -------
+    (count, labels) multi-hot, or None for a generator that cannot be asked
+    """
+    names = generator.config.label_names
+    if not names:
+        return None
+    rows = read_labels(scans)
+    chosen = stream(seed, "evaluate gan, requests").integers(0, len(rows), count)
+    return torch.from_numpy(multi_hot([rows[row] for row in chosen], names).astype(np.float32))
+
+
 @torch.no_grad()
 def made_pictures(
-    generator: Generator, count: int, seed: int, truncation_psi: float = 1.0
+    generator: Generator,
+    count: int,
+    seed: int,
+    truncation_psi: float = 1.0,
+    labels: Tensor | None = None,
 ) -> np.ndarray:
     """Return generated scans as square colour pictures: (n, side, side, 3) uint8."""
     own_seed = stream_seed(seed, "evaluate gan, samples")
-    return squared(displayable(sample_images(generator, own_seed, count, truncation_psi)))
+    return squared(displayable(sample_images(generator, own_seed, count, truncation_psi, labels)))
 
 
 def squared(pictures: np.ndarray) -> np.ndarray:

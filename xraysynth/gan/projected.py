@@ -43,8 +43,9 @@ and one more a step keeps it so."""
 class ProjectedConfig(Settings):
     """Sizes of the projected discriminator."""
 
-    side_px: int = Field(64, ge=64, le=512)
-    """Scans are resampled to so many pixels (of a square scan) before the network sees them."""
+    side_px: int = Field(128, ge=64, le=512)
+    """Scans are resampled to so many pixels (of a square scan) before the network sees them; 64 is
+    quicker by a fifth and blinder to fine outlines."""
     channels: int = Field(32, ge=8, le=512, multiple_of=8)
     """Channels of the finest scale after mixing; each coarser scale has twice as many."""
     score_gain: float = Field(0.1, gt=0, le=10)
