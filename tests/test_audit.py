@@ -339,6 +339,13 @@ def test_report_never_replaces_a_file(shards: Path) -> None:
         audit(shards, shards / "manifest.json")
 
 
+def test_report_does_not_go_among_the_shards(shards: Path) -> None:
+    before = sorted(shards.iterdir())
+    with pytest.raises(InputError, match="holds the shards.*; name another folder"):
+        audit(shards, shards)
+    assert sorted(shards.iterdir()) == before
+
+
 def test_missing_shard_is_damage_and_leaves_no_report(shards: Path, tmp_path: Path) -> None:
     (shards / "shard-00001.h5").unlink()
     with pytest.raises(DamagedError, match=r"shard-00001\.h5 is not there") as caught:

@@ -200,7 +200,8 @@ def open_hdf5(path: Path, kind: str) -> Iterator[h5py.File]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} does not exist; want an HDF5 file of {kind}.")
+        trouble = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {trouble}; want an HDF5 file of {kind}.")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
