@@ -341,7 +341,7 @@ def test_report_never_replaces_a_file(shards: Path) -> None:
 
 def test_report_does_not_go_among_the_shards(shards: Path) -> None:
     before = sorted(shards.iterdir())
-    with pytest.raises(InputError, match="holds the shards.*; name another folder"):
+    with pytest.raises(InputError, match=r"holds the shards.*; name another folder"):
         audit(shards, shards)
     assert sorted(shards.iterdir()) == before
 

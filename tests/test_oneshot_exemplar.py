@@ -71,7 +71,7 @@ def test_a_class_without_pixels_is_named(folder: Path) -> None:
     label_map = np.zeros((SIZE, SIZE), np.uint8)
     label_map[3, 3] = 2
     repaint(folder, label_map)
-    with pytest.raises(InputError, match="exemplar: .* no pixel of class 'disc'"):
+    with pytest.raises(InputError, match=r"exemplar: .* no pixel of class 'disc'"):
         load_exemplar(folder)
 
 
