@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,19 @@ def test_growth_resumes_in_every_resolution(tmp_path: Path, scans: Path) -> None
         trainer.train(scans, tmp_path / "cut", settings, progress=lambda *_: next(countdown))
     assert sha256_file(trainer.train(scans, tmp_path / "cut", settings)) == sha256_file(whole)
     assert load_generator(whole).resolution == 16
+
+
+def test_every_number_of_the_state_is_resumed(tmp_path: Path) -> None:
+    state = training.start(config(), 0, 16, 3)
+    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    numbers = {name: value for name, value in fields.items() if isinstance(value, (int, float))}
+    assert len(numbers) >= 7
+    for value, name in enumerate(numbers, start=1):
+        setattr(state, name, type(numbers[name])(value))
+    training.save_state(tmp_path / "resume.safetensors", state, "key")
+    resumed = training.load_state(tmp_path / "resume.safetensors", config(), "key")
+    for name in numbers:
+        assert getattr(resumed, name) == getattr(state, name) != numbers[name], name
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path, scans: Path) -> None:
