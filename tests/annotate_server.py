@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -117,12 +116,3 @@ class Server:
         work = self.work()
         runs = next(scan["labels"] for scan in work["scans"] if scan["index"] == index)
         return label_map_from(runs, (64, 64), len(work["classes"]))
-
-
-def eventually(tell: object, what: str) -> None:
-    """Wait until a condition holds."""
-    assert callable(tell)
-    deadline = time.monotonic() + PATIENCE_S
-    while not tell():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What all tests share: one thread a process, and the folder of reference data."""
+"""What all tests share: one thread a process, the folder of reference data, tiny exports."""
 
 from __future__ import annotations
 
@@ -47,3 +47,33 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference data: ../shared is absent and XRAYSYNTH_SHARED is not set")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sound_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return two made-up shards of four samples; copy them to change anything."""
+    from shard_samples import write_export
+
+    folder = tmp_path_factory.mktemp("sound") / "shards"
+    write_export(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a tiny generator and a segmenter of it."""
+    from export_files import make_files
+
+    return make_files(tmp_path_factory.mktemp("tiny") / "first", 0)
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what they export with `export_files.CONFIG` and seed 7."""
+    from export_files import CONFIG
+
+    from xraysynth.oneshot.export import export
+
+    out = tmp_path_factory.mktemp("export") / "shards"
+    export(*tiny_files, CONFIG, 7, out)
+    return out

@@ -10,7 +10,6 @@ import os
 import pickle  # noqa: TID251 (writes what the reader under test must not run)
 import sys
 import types
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,11 +202,6 @@ def load_ordinarily(data: bytes) -> Any:
     """Load a pickle as other programs do, code and all."""
     with official_modules():
         return pickle.loads(data)
-
-
-def state_dict(tensors: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
-    """Return tensors as a state dict."""
-    return OrderedDict(tensors)
 
 
 def as_torch_file(value: Any, path: Path, *, zipped: bool = True) -> Path:

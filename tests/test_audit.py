@@ -337,6 +337,8 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 def test_report_never_replaces_a_file(shards: Path) -> None:
     with pytest.raises(InputError, match="is a file; want a folder for the report"):
         audit(shards, shards / "manifest.json")
+    with pytest.raises(InputError, match=r"holds the shards.*; name another folder"):
+        audit(shards, shards)
 
 
 def test_missing_shard_is_damage_and_leaves_no_report(shards: Path, tmp_path: Path) -> None:

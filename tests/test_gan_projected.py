@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_gan_conditional import labelled_scans
+from gan_labelled import labelled_scans
 from test_gan_trainer import TINY, Cut, config, cut_after, scan_file
 from torch import Tensor
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -95,6 +97,19 @@ def test_growth_resumes_in_every_resolution(tmp_path: Path, scans: Path) -> None
     assert load_generator(whole).resolution == 16
 
 
+def test_every_number_of_the_state_is_resumed(tmp_path: Path) -> None:
+    state = training.start(config(), 0, 16, 3)
+    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    numbers = {name: value for name, value in fields.items() if isinstance(value, (int, float))}
+    assert len(numbers) >= 7
+    for value, name in enumerate(numbers, start=1):
+        setattr(state, name, type(numbers[name])(value))
+    training.save_state(tmp_path / "resume.safetensors", state, "key")
+    resumed = training.load_state(tmp_path / "resume.safetensors", config(), "key")
+    for name in numbers:
+        assert getattr(resumed, name) == getattr(state, name) != numbers[name], name
+
+
 def test_another_seed_gives_other_weights(tmp_path: Path, scans: Path) -> None:
     hashes = {
         generator_hash(
@@ -171,6 +186,33 @@ def test_initial_generator_grows_to_larger_scans(
 def test_scans_of_odd_size_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="power of two"):
         trainer.train(scan_file(tmp_path / "odd.h5", size_px=22), tmp_path / "run", config())
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        pytest.param(np.zeros((8, 16, 16, 3), np.float32), r"float32 \(8, 16, 16, 3\)", id="float"),
+        pytest.param(np.zeros((8, 16, 16), np.uint8), r"uint8 \(8, 16, 16\)", id="no-channels"),
+    ],
+)
+def test_images_of_another_kind_are_named(
+    tmp_path: Path, scans: Path, images: np.ndarray, found: str
+) -> None:
+    with h5py.File(scans, "r+") as file:
+        del file["images"]
+        file["images"] = images
+    with pytest.raises(InputError, match=f"{found}; want uint8 or uint16"):
+        trainer.train(scans, tmp_path / "run", config())
+
+
+def test_damaged_scan_is_named_when_it_is_read(tmp_path: Path, scans: Path) -> None:
+    with h5py.File(scans) as file:
+        place = file["images"].id.get_chunk_info(5)
+    content = bytearray(scans.read_bytes())
+    content[place.byte_offset + place.size // 2] ^= 255
+    scans.write_bytes(content)
+    with pytest.raises(DamagedError, match=r"scans\.h5 is damaged: scan 5 cannot be read"):
+        trainer.train(scans, tmp_path / "run", config())
 
 
 @pytest.mark.parametrize("length", [0, 7, 200, -1])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
 
-from xraysynth.errors import CheckpointError, InputError
+from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.oneshot.choice import confident_classes, strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_classes
@@ -71,7 +71,7 @@ def test_a_class_without_pixels_is_named(folder: Path) -> None:
     label_map = np.zeros((SIZE, SIZE), np.uint8)
     label_map[3, 3] = 2
     repaint(folder, label_map)
-    with pytest.raises(InputError, match="no pixel of class 'disc'"):
+    with pytest.raises(InputError, match=r"exemplar: .* no pixel of class 'disc'"):
         load_exemplar(folder)
 
 
@@ -99,6 +99,21 @@ def test_a_file_of_rubbish_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"\x00\x01rubbish" * 9)
     with pytest.raises(InputError, match=name):
         load_exemplar(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 100_000, id="deep"),
+        pytest.param('{"seed": ' + "9" * 10_000 + "}", id="long"),
+        pytest.param("{", id="cut"),
+    ],
+)
+def test_json_that_is_none_is_named(folder: Path, text: str) -> None:
+    (folder / "exemplar.json").write_text(text)
+    with pytest.raises(DamagedError, match=r"exemplar\.json is not readable JSON") as caught:
+        load_exemplar(folder)
+    assert len(str(caught.value)) < 400
 
 
 def test_an_unknown_key_is_named(folder: Path) -> None:

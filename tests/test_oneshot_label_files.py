@@ -18,7 +18,7 @@ from xraysynth import schema
 from xraysynth.errors import CheckpointError, InputError, XraysynthError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import latents, to_images
+from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.exemplar_folder import load_exemplar, load_exemplars, save_exemplar
 from xraysynth.oneshot.label_files import read_labels
 
@@ -183,7 +183,8 @@ def numbered(tmp_path: Path, generator: Generator) -> Path:
     """Return a folder as a person makes it from `xraysynth generate` and labelme."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    image = to_images(generator.synthesis(generator.mapping(latents(generator, 5, [12]))))[0]
+    drawn = generator.synthesis(generator.mapping(latents(generator, 5, [12])))
+    image = generated_images(generator, drawn)[0]
     PIL.Image.fromarray(image).save(folder / "scan.png")
     (folder / "scan.json").write_text(json.dumps(labelme(shape())))
     (folder / "exemplar.json").write_text(json.dumps({"seed": 5, "index": 12}))

@@ -130,7 +130,7 @@ GOOD = {"bias": torch.zeros(3), "site0": torch.zeros(3, 4)}
         pytest.param(GOOD, facts(smoothing_px=10**9), "smoothing_px", id="range"),
         pytest.param(GOOD, facts(code="import os"), "facts.code is not a setting", id="unknown"),
         pytest.param(GOOD, {"kind": "segmenter", "facts": 7}, "want a mapping", id="no-facts"),
-        pytest.param(GOOD, {"kind": "generator"}, "holds generator", id="other-kind"),
+        pytest.param(GOOD, {"kind": "generator"}, "holds a generator", id="other-kind"),
     ],
 )
 def test_a_hostile_file_is_refused_in_a_sentence(
@@ -150,6 +150,16 @@ def test_foreign_and_broken_files_are_refused(tmp_path: Path) -> None:
         load_segmenter(tmp_path / "cut")
     with pytest.raises(InputError, match="does not exist"):
         load_segmenter(tmp_path / "absent")
+
+
+def test_a_changed_byte_among_the_weights_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "segmenter.safetensors"
+    save_segmenter(bare_segmenter(), path)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match="do not match their hash"):
+        load_segmenter(path)
 
 
 def bare_segmenter(overlap_threshold: float = 0.25) -> Segmenter:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_files import CONFIG, Files, same_bytes
 from hypothesis import given
 from hypothesis import strategies as st
-from test_oneshot_export import CONFIG, make_files, same_bytes
 
 from xraysynth.audit import audit
 from xraysynth.cli import main
@@ -21,7 +21,6 @@ from xraysynth.shards.reader import ShardSet
 from xraysynth.shards.samples import SampleArrays
 from xraysynth.shards.verify import verify
 
-Files = tuple[Path, Path]
 LEVELS = st.lists(st.lists(st.integers(0, 255), max_size=6), min_size=1, max_size=9)
 
 
@@ -85,32 +84,20 @@ def test_a_limit_that_hardly_anything_reaches_is_told_in_a_sentence(
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return make_files(tmp_path_factory.mktemp("selection") / "first", 0)
-
-
-@pytest.fixture(scope="module")
-def plain(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("plain") / "shards"
-    export(*files, CONFIG, 7, out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def limit(plain: Path) -> float:
+def limit(tiny_export: Path) -> float:
     """The median confidence of an export: half of the scans have less."""
-    return float(ShardSet(plain).table("images").foreground_confidence.median())
+    return float(ShardSet(tiny_export).table("images").foreground_confidence.median())
 
 
 @pytest.fixture(scope="module")
-def sure(files: Files, limit: float, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sure(tiny_files: Files, limit: float, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sure") / "shards"
-    export(*files, CONFIG.model_copy(update={"min_confidence": limit}), 7, out)
+    export(*tiny_files, CONFIG.model_copy(update={"min_confidence": limit}), 7, out)
     return out
 
 
 def test_the_asked_count_is_reached_and_the_share_rejected_told(
-    plain: Path, sure: Path, limit: float, tmp_path: Path
+    tiny_export: Path, sure: Path, limit: float, tmp_path: Path
 ) -> None:
     assert not verify(sure).findings
     images, manifest = ShardSet(sure).table("images"), read_manifest(sure)
@@ -131,9 +118,9 @@ def test_the_asked_count_is_reached_and_the_share_rejected_told(
 
 
 def test_scans_that_were_sure_enough_are_those_of_an_export_without_limit(
-    plain: Path, sure: Path
+    tiny_export: Path, sure: Path
 ) -> None:
-    first, second = ShardSet(plain), ShardSet(sure)
+    first, second = ShardSet(tiny_export), ShardSet(sure)
     for index in range(CONFIG.count):
         one, other = first[index], second[index]
         stays = other["metadata"]["n_rejected"] == 0
@@ -144,7 +131,7 @@ def test_scans_that_were_sure_enough_are_those_of_an_export_without_limit(
 
 
 def test_neither_workers_nor_an_interruption_change_a_byte(
-    files: Files, sure: Path, limit: float, tmp_path: Path
+    tiny_files: Files, sure: Path, limit: float, tmp_path: Path
 ) -> None:
     class Killed(Exception):
         pass
@@ -155,19 +142,32 @@ def test_neither_workers_nor_an_interruption_change_a_byte(
 
     config = CONFIG.model_copy(update={"min_confidence": limit})
     with pytest.raises(Killed):
-        export(*files, config, 7, tmp_path / "killed", progress=kill)
+        export(*tiny_files, config, 7, tmp_path / "killed", progress=kill)
     notes: list[str] = []
     export(
-        *files, config, 7, tmp_path / "killed", workers=2, progress=lambda *a: notes.append(a[2])
+        *tiny_files,
+        config,
+        7,
+        tmp_path / "killed",
+        workers=2,
+        progress=lambda *a: notes.append(a[2]),
     )
     assert same_bytes(sure, tmp_path / "killed")
     assert "% rejected" in notes[-1]
 
 
 def test_the_command_tells_the_share_and_refuses_what_is_no_share(
-    files: Files, limit: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_files: Files, limit: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = ["export", "--gan", str(files[0]), "--segmenter", str(files[1]), "--count", "3"]
+    call = [
+        "export",
+        "--gan",
+        str(tiny_files[0]),
+        "--segmenter",
+        str(tiny_files[1]),
+        "--count",
+        "3",
+    ]
     call += ["--out", str(tmp_path / "shards"), "--min-confidence"]
     assert main([*call, "1"]) == 2
     assert "the surest has" in capsys.readouterr().err

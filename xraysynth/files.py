@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from xraysynth.errors import DamagedError, StorageError, XraysynthError
+
+_REMEDIES = {
+    errno.EISDIR: "That is a folder: name a file",
+    errno.EEXIST: "A part of its path is a file: choose another folder",
+    errno.ENOTDIR: "A part of its path is a file: choose another folder",
+}
+"""What to do about troubles that more space does not end."""
 
 
 @contextmanager
@@ -47,10 +55,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     except XraysynthError:
         raise
     except OSError as error:
+        todo = _REMEDIES.get(error.errno or 0, "Free some space or choose another folder")
         raise StorageError(
             f"{path} could not be written ({error.strerror or error}); what was there before "
-            "is untouched. Free some space or choose another folder, then run the same command "
-            "again."
+            f"is untouched. {todo}, then run the same command again."
         ) from error
     finally:
         with suppress(OSError):
@@ -74,9 +82,9 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers too long, nesting too deep
         raise DamagedError(
-            f"{path} is not readable JSON ({error}); it was changed or cut short. "
+            f"{path} is not readable JSON ({str(error)[:120]}); it was changed or cut short. "
             "Delete it and run the command that made it again."
         ) from error
 

@@ -200,7 +200,8 @@ def open_hdf5(path: Path, kind: str) -> Iterator[h5py.File]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} does not exist; want an HDF5 file of {kind}.")
+        trouble = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {trouble}; want an HDF5 file of {kind}.")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -230,5 +231,17 @@ def write_json_attribute(file: h5py.File, name: str, value: Any) -> None:
 
 
 def read_json_attribute(file: h5py.File, name: str) -> Any:
-    """Return the value that `write_json_attribute` stored."""
-    return json.loads(str(file.attrs[name]))
+    """Return the value that `write_json_attribute` stored.
+
+    Raises
+    ------
+    DamagedError
+        If it is no JSON.
+    """
+    try:
+        return json.loads(str(file.attrs[name]))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(
+            f"{file.filename}: attribute {name} is no JSON ({str(error)[:120]}). Make the file "
+            "again."
+        ) from error

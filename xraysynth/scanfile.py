@@ -40,7 +40,7 @@ import h5py
 import numpy as np
 
 from xraysynth import hdf5, runlength
-from xraysynth.errors import DamagedError
+from xraysynth.errors import DamagedError, InputError
 
 KIND = "scans"
 MASK_RUNS = "mask_runs"
@@ -137,6 +137,13 @@ def join_scans(
 def open_scans(path: Path) -> Iterator[h5py.File]:
     """Open a `scans.h5` for reading; a clear error if it is absent, damaged or something else."""
     with hdf5.open_hdf5(path, KIND) as file:
+        images = file["images"]
+        shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", None)
+        if len(shape) != 4 or dtype not in (np.uint8, np.uint16):
+            raise InputError(
+                f"{path} holds images of {dtype} {shape}; want uint8 or uint16 (N, H, W, C). Make "
+                "it with `simulate` or `prepare`."
+            )
         yield file
 
 

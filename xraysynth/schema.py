@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from xraysynth.errors import InputError, SchemaError
+from xraysynth.errors import SchemaError
 
 VERSION = 1
 """Version of the columns, tables and classes; stored in every file that holds them."""
@@ -166,13 +166,6 @@ def validate(name: str, rows: Any) -> None:
     for column in definition.columns.values():
         _check_column(f"{name}.{column.name}", column, np.asarray(rows[column.name]))
     _check_key(definition, rows)
-
-
-def unknown_class(name: str, names: list[str]) -> InputError:
-    """Return the error for a class name that does not exist."""
-    return InputError(
-        f"{name!r} is not a class; want one of {', '.join(names)}.", code="class-name", where=name
-    )
 
 
 def _folder() -> Traversable:

@@ -90,6 +90,11 @@ def audit(  # noqa: PLR0913 - what to read, where to write, then settings
     shards_dir, out = Path(shards_dir), Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; want a folder for the report. Name another one.")
+    if out.exists() and shards_dir.exists() and out.samefile(shards_dir):
+        raise InputError(
+            f"{out} holds the shards, and `verify` wants nothing else there; name another folder "
+            "for the report."
+        )
     shards = ShardSource(shards_dir)
     if not shards.count:
         raise InputError(f"{shards_dir} holds no sample; want at least one. Export some first.")

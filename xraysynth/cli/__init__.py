@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except XraysynthError as error:
         return _refuse(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        tell("interrupted; run the same command to go on")
+    except KeyboardInterrupt as interruption:
+        tell(str(interruption) or "interrupted; run the same command to go on")
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_quietly()

@@ -12,6 +12,7 @@ from xraysynth.cli.parser import (
     add_command,
     add_json,
     add_out,
+    add_out_file,
     add_seed,
     add_settings,
     add_workers,
@@ -110,7 +111,7 @@ def _add_measured(parser: Parser) -> None:
     parser.add_argument(
         "--no-network", action="store_true", help="leave out figures on EfficientNet-Lite0: faster"
     )
-    add_out(parser, "JSON file to write; two pictures appear beside it")
+    add_out_file(parser, "JSON file to write; two pictures appear beside it")
     add_seed(parser)
     add_workers(parser)
     add_settings(parser)

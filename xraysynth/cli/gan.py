@@ -83,12 +83,16 @@ def train(arguments: argparse.Namespace) -> int:
         )
     with open_scans(arguments.scans):
         pass  # A wrong file is refused before the folder is made.
-    with joined_processes(config.device):
-        if not is_first():
-            train_gan(arguments.scans, arguments.out, config, arguments.seed)
-            return 0
-        with locked(arguments.out), watched("train-gan") as progress:
-            checkpoint = train_gan(arguments.scans, arguments.out, config, arguments.seed, progress)
+    given = arguments.scans, arguments.out, config, arguments.seed
+    try:
+        with joined_processes(config.device):
+            if not is_first():
+                train_gan(*given)
+                return 0
+            with locked(arguments.out), watched("train-gan") as progress:
+                checkpoint = train_gan(*given, progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; the same command with --resume goes on") from None
     say(f"generator: {checkpoint}")
     return 0
 

@@ -13,6 +13,7 @@ from xraysynth.cli.parser import (
     Parser,
     add_command,
     add_out,
+    add_out_file,
     add_seed,
     add_settings,
     add_workers,
@@ -60,7 +61,7 @@ def _add_learn(commands: argparse._SubParsersAction[Parser]) -> None:
         help="picture of a real scan that you labelled, with --labels; may be given again",
     )
     add_label_files(parser, "label file of that scan; one for each --scan")
-    add_out(parser, "safetensors file to write")
+    add_out_file(parser, "safetensors file to write")
     add_seed(parser)
     add_settings(parser)
 

@@ -71,6 +71,19 @@ def add_out(parser: Parser, what: str) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help=what)
 
 
+def add_out_file(parser: Parser, what: str) -> None:
+    """Add the required `--out` of a command that writes one file."""
+    parser.add_argument("--out", type=_file, required=True, metavar="PATH", help=what)
+
+
+def _file(text: str) -> Path:
+    """Return a path that is no folder: told before the work, not after it."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; want the name of a file")
+    return path
+
+
 def add_seed(parser: Parser) -> None:
     """Add `--seed`."""
     parser.add_argument(
@@ -121,6 +134,8 @@ def _whole(text: str, least: int) -> int:
         number = int(text)
     except ValueError:
         number = least - 1
-    if not least <= number < 2**63:
+    if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    if number >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is too large; want less than 2 to the 63rd")
     return number

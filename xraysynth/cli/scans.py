@@ -9,7 +9,7 @@ from xraysynth.cli.console import say, watched
 from xraysynth.cli.parser import (
     Parser,
     add_command,
-    add_out,
+    add_out_file,
     add_seed,
     add_settings,
     add_workers,
@@ -31,7 +31,7 @@ def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
         help="Scan imagined bags with the embedded scanner; the masks are exact",
         example="xraysynth simulate --out scans.h5 --count 2000 --size 64 --workers 2",
     )
-    add_out(parser, "HDF5 file to write")
+    add_out_file(parser, "HDF5 file to write")
     parser.add_argument(
         "--count", type=positive, required=True, metavar="N", help="number of scans"
     )
@@ -81,7 +81,7 @@ def _add_prepare(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of the data set")
     parser.add_argument("--format", required=True, help="its format, such as sixray or folder")
-    add_out(parser, "HDF5 file to write")
+    add_out_file(parser, "HDF5 file to write")
     parser.add_argument(
         "--size", type=positive, default=64, metavar="PX", help="side in pixels (64)"
     )

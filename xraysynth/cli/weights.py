@@ -14,10 +14,12 @@ from xraysynth.cli.parser import (
     add_command,
     add_json,
     add_out,
+    add_out_file,
     add_seed,
     add_settings,
     positive,
 )
+from xraysynth.errors import InputError
 
 if TYPE_CHECKING:
     from xraysynth.gan.inversion import InversionConfig
@@ -40,7 +42,7 @@ def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="official .pkl, .pt with g_ema, or .safetensors"
     )
-    add_out(parser, "safetensors file to write")
+    add_out_file(parser, "safetensors file to write")
     add_json(parser)
 
 
@@ -95,11 +97,17 @@ def invert(arguments: argparse.Namespace) -> int:
     from xraysynth.gan.inversion import InversionConfig
     from xraysynth.gan.inversion_files import invert_file
     from xraysynth.pipeline.definition import with_overrides
+    from xraysynth.scans.readers.folders import IMAGE_SUFFIXES
     from xraysynth.settings import settings_from_mapping
 
     config = settings_from_mapping(InversionConfig, with_overrides({}, arguments.set))
     if arguments.labels:
         return _invert_labelled(arguments, config)
+    if arguments.scans.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(
+            f"{arguments.scans} is a picture; give its label file with --labels, or put pictures "
+            "into a scans.h5 with `xraysynth prepare`."
+        )
     with watched("invert") as progress:
         report = invert_file(
             arguments.scans,

@@ -33,6 +33,10 @@ _UNREADABLE = (
     *(safetensors.SafetensorError, OSError, ValueError),
     *(RecursionError, MemoryError),  # JSON nested without end, a header that claims everything
 )
+_REMEDIES = {
+    "generator": "Copy it again; for published pickles use `xraysynth import-gan`.",
+    "training": "Delete it to start the training anew.",
+}
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -57,7 +61,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     InputError
         If there is no such file.
     DamagedError
-        If it is truncated or not safetensors.
+        If it is truncated, not safetensors, or does not match the hash in its metadata.
     CheckpointError
         If it holds something else than `kind`.
     """
@@ -72,15 +76,16 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     except _UNREADABLE as error:
         raise DamagedError(
             f"{path} is not a readable safetensors file ({str(error)[:120]}); it is truncated or "
-            "something else. Copy it again; for published pickles use `xraysynth import-gan`."
+            f"something else. {_REMEDIES.get(kind, 'Make it again.')}"
         ) from error
-    found = (
-        metadata.get("kind", "weights of an unknown program")
-        if isinstance(metadata, dict)
-        else "nothing"
-    )
+    found = metadata.get("kind") if isinstance(metadata, dict) else None
     if found != kind:
-        raise CheckpointError(f"{path} holds {found}; want a {kind} that xraysynth wrote.")
+        what = f"a {found}" if found else "weights of an unknown program"
+        raise CheckpointError(f"{path} holds {what}; want a {kind} that xraysynth wrote.")
+    if metadata.get("hash") and metadata["hash"] != tensors_hash(tensors):
+        raise DamagedError(
+            f"{path}: the weights do not match their hash; copy or make the file again."
+        )
     return tensors, metadata
 
 
@@ -94,7 +99,7 @@ def save_generator(
     metadata = {
         "kind": "generator",
         "config": generator.config.model_dump(mode="json"),
-        "hash": _hash(tensors),
+        "hash": tensors_hash(tensors),
         "facts": facts or {},
     }
     save_tensors(path, tensors, metadata)
@@ -106,7 +111,7 @@ def save_discriminator(path: Path, discriminator: Discriminator, *, half: bool =
     if half:
         tensors = {name: tensor.half() for name, tensor in tensors.items()}
     partner = path.with_name(f"{path.stem}{_PARTNER}")
-    save_tensors(partner, tensors, {"kind": "discriminator", "hash": _hash(tensors)})
+    save_tensors(partner, tensors, {"kind": "discriminator", "hash": tensors_hash(tensors)})
 
 
 def load_generator(name: str | Path) -> Generator:
@@ -115,7 +120,9 @@ def load_generator(name: str | Path) -> Generator:
     Raises
     ------
     CheckpointError
-        If the weights do not fit the config beside them or their hash.
+        If the weights do not fit the config beside them.
+    DamagedError
+        If they do not match their hash.
     """
     path = generator_path(name)
     tensors, metadata = load_tensors(path, "generator")
@@ -124,10 +131,8 @@ def load_generator(name: str | Path) -> Generator:
     with torch.random.fork_rng(devices=[]):
         generator = Generator(config)
     _load_state(generator, tensors, path)
-    if _hash(generator.state_dict()) != metadata.get("hash"):
-        raise DamagedError(
-            f"{path}: the weights do not match their hash; copy or make the file again."
-        )
+    if not metadata.get("hash"):
+        raise DamagedError(f"{path}: the weights have no hash; copy or make the file again.")
     return generator.eval().requires_grad_(False)
 
 
@@ -159,15 +164,10 @@ def discriminator_path(name: str | Path) -> Path | None:
 
 def generator_hash(generator: Generator) -> str:
     """Return 16 hexadecimal digits that name these weights."""
-    return _hash(generator.state_dict())
+    return tensors_hash(generator.state_dict())
 
 
-def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
-    """Return the network's config out of the metadata of its file."""
-    return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
-
-
-def _hash(tensors: dict[str, Tensor]) -> str:
+def tensors_hash(tensors: dict[str, Tensor]) -> str:
     """Return the hash of tensors by name; half precision counts as the float32 it loads as."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
@@ -175,6 +175,11 @@ def _hash(tensors: dict[str, Tensor]) -> str:
         digest.update(f"{name}{tuple(values.shape)}".encode())
         digest.update(values.numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
+    """Return the network's config out of the metadata of its file."""
+    return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
 
 
 def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xraysynth.errors import InputError
+from xraysynth.errors import DamagedError, InputError
 from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.contents import LabelRows, multi_hot, read_labels
 from xraysynth.gan.values import default_map, to_values
@@ -131,7 +131,13 @@ class ScanStream:
     def _scan(self, position: int) -> np.ndarray:
         """Return one scan (h, w, c), mirrored in every second epoch draw."""
         index = self._index(position)
-        image: np.ndarray = self._file["images"][index]
+        try:
+            image: np.ndarray = self._file["images"][index]
+        except OSError as error:
+            raise DamagedError(
+                f"{self._file.filename} is damaged: scan {index} cannot be read ({error}). Make it "
+                "again, or copy it again."
+            ) from error
         flip = self._mirror and self._flips[position % self.shape[0]]
         return image[:, ::-1] if flip else image
 

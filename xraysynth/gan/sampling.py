@@ -49,14 +49,6 @@ def generated_images(
     return to_pixels(output, config.value_map, kind, config.pixel_bits)
 
 
-def to_images(output: Tensor, dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
-    """Turn network output of [-1, 1] into pixels, evenly.
-
-    (n, c, h, w) float -> (n, h, w, c) uint8 or uint16
-    """
-    return to_pixels(output, "linear", dtype)
-
-
 def to_tensor(images: np.ndarray) -> Tensor:
     """Turn pixels into network input of [-1, 1], evenly.
 

@@ -9,7 +9,8 @@ own are further exemplars.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import safetensors.numpy
 import torch
 from pydantic import Field
 
-from xraysynth.errors import InputError, SettingsError
+from xraysynth.errors import CheckpointError, InputError, SettingsError
 from xraysynth.files import read_json, whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
@@ -135,20 +136,32 @@ def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
     labels = read_labels(
         label_file_in(folder), _width_height(content.size_px or image.shape), content.classes
     )
-    exemplar = Exemplar(
-        latent_w=latent_w,
-        label_map=labels.label_map,
-        class_names=labels.class_names,
-        origin=content.origin,
-        generator_hash=content.generator or _hash_of(folder, generator),
-        image=image,
-        scan=content.number,
-    )
+    known_as = content.generator or _hash_of(folder, generator)
+    with _naming(folder):
+        exemplar = Exemplar(
+            latent_w=latent_w,
+            label_map=labels.label_map,
+            class_names=labels.class_names,
+            origin=content.origin,
+            generator_hash=known_as,
+            image=image,
+            scan=content.number,
+        )
+        if generator is not None:
+            shape = (generator.num_ws, generator.w_dim)
+            check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
     if generator is not None:
-        shape = (generator.num_ws, generator.w_dim)
-        check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
         _check_same_scan(folder, seen, image)
     return exemplar
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Say of which exemplar an error is, where several are given."""
+    try:
+        yield
+    except (InputError, CheckpointError) as error:
+        raise type(error)(f"{folder}: {error}", code=error.code) from None
 
 
 def _read_content(folder: Path) -> ExemplarFile:

@@ -267,8 +267,8 @@ def _check_class(path: Path, name: str, names: Sequence[str]) -> None:
     guess = nearest(name, list(names))
     hint = f"did you mean {guess!r}? " if guess else ""
     raise InputError(
-        f"{path} labels {name!r}; exemplar.json has the classes {', '.join(names)}: {hint}Rename "
-        "it, or add it to exemplar.json.",
+        f"{path} labels {name!r}; the classes given (exemplar.json, --classes) are "
+        f"{', '.join(names)}: {hint}Rename it, or add it to them.",
         code="exemplar-class",
     )
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from xraysynth.errors import CheckpointError, SettingsError
-from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
+from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors, tensors_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.calibration import LEVELS, levels
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
@@ -190,7 +190,7 @@ def save_segmenter(segmenter: Segmenter, path: Path) -> None:
     tensors["bias"] = segmenter.site_map.bias
     if segmenter.levels is not None:
         tensors[TABLE] = segmenter.levels
-    save_tensors(path, tensors, {"kind": KIND, "facts": facts})
+    save_tensors(path, tensors, {"kind": KIND, "facts": facts, "hash": tensors_hash(tensors)})
 
 
 def load_segmenter(path: Path) -> Segmenter:
@@ -201,7 +201,7 @@ def load_segmenter(path: Path) -> Segmenter:
     InputError
         If there is no such file.
     DamagedError
-        If it is truncated or not safetensors.
+        If it is truncated, changed or not safetensors.
     CheckpointError
         If it holds something else, or tensors that do not fit its class names.
     """

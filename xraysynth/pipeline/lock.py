@@ -43,6 +43,8 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
+        if folder.is_file():
+            raise InputError(f"{folder} is a file; want a folder with --out.") from error
         raise StorageError(
             f"{folder} cannot be written ({error.strerror}); choose another folder with --out."
         ) from error
