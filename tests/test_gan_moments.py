@@ -70,3 +70,9 @@ def test_moments_run_over_many_batches() -> None:
     for row in range(2):
         torch.testing.assert_close(moments.mean[row], joined.mean(dim=0))
         torch.testing.assert_close(moments.second[row], joined.T @ joined / len(joined))
+
+
+def test_few_scans_do_not_pull() -> None:
+    few, fake = drawn(64, 0), drawn(64, 1).requires_grad_()
+    followed(few, fake.detach()).pull(fake).backward()
+    assert fake.grad is not None and not fake.grad.any()

@@ -21,6 +21,8 @@ REAL_WINDOW, FAKE_WINDOW = 8192, 2048
 """Scans over which moments run: real ones stay as they are, generated ones change."""
 LABEL_GAIN = 3.0
 """How much a label counts beside a feature: there are few of them."""
+LEAST = 512
+"""Scans before the moments pull: a few say nothing of how much all vary."""
 FLOOR = 1e-3
 """Share of the mean variance that is added to all: a feature that never moves is not blown up."""
 
@@ -33,7 +35,7 @@ class Moments(nn.Module):
 
     mean: Tensor
     second: Tensor
-    batches: Tensor
+    scans: Tensor
     gain: Tensor
 
     def __init__(self, n_features: int, n_labels: int) -> None:
@@ -44,7 +46,7 @@ class Moments(nn.Module):
         self.register_buffer("gain", gain, persistent=False)
         self.register_buffer("mean", torch.zeros(2, size))
         self.register_buffer("second", torch.zeros(2, size, size))
-        self.register_buffer("batches", torch.zeros(()))
+        self.register_buffer("scans", torch.zeros(()))
 
     @torch.no_grad()
     def follow(self, mean: Tensor, second: Tensor, count: int) -> None:
@@ -52,10 +54,10 @@ class Moments(nn.Module):
 
         (2, size), (2, size, size): of the real ones, then of the generated ones
         """
-        self.batches += 1
+        self.scans += count
         for row, window in enumerate((REAL_WINDOW, FAKE_WINDOW)):
             # Until a window is full all scans count alike.
-            share = (1.0 / self.batches).clamp(min=min(count / window, 1.0))
+            share = (count / self.scans).clamp(min=min(count / window, 1.0))
             self.mean[row].lerp_(mean[row], share)
             self.second[row].lerp_(second[row], share)
 
@@ -67,6 +69,8 @@ class Moments(nn.Module):
 
         (n, size) -> ()
         """
+        if self.scans < LEAST:
+            return 0.0 * seen.sum()
         real, fake = self.mean
         covariance = self.second[0] - torch.outer(real, real)
         variance = covariance.diagonal()

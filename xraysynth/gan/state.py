@@ -239,19 +239,21 @@ def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -
         generator=generator,
         discriminator=discriminator,
         average=average,
-        moments=_moments(generator.config, discriminator).to(device),
+        moments=_moments(config, generator.config, discriminator).to(device),
         generator_optimiser=_adam({generator: config.learning_rate}, lazy_path),
         discriminator_optimiser=_adam(_rates(config, discriminator), config.r1_interval),
     )
 
 
-def _moments(config: NetworkConfig, discriminator: Judge) -> Moments:
-    """Return moments of nothing yet."""
-    rows, columns = config.base_grid
-    n_features = 4 * rows * columns * config.image_channels
+def _moments(config: TrainConfig, sizes: NetworkConfig, discriminator: Judge) -> Moments:
+    """Return moments of nothing yet; empty ones where none are followed."""
+    if not config.moments_weight:
+        return Moments(0, 0)
+    rows, columns = sizes.base_grid
+    n_features = 4 * rows * columns * sizes.image_channels
     if isinstance(discriminator, JointDiscriminator):
         n_features += sum(CHANNELS)
-    return Moments(n_features, len(config.label_names))
+    return Moments(n_features, len(sizes.label_names))
 
 
 def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:
