@@ -212,6 +212,25 @@ def test_request_depends_on_the_sample_alone() -> None:
     assert requested_labels(LABELLED, [], False, range(3)) is None
 
 
+@given(count=st.integers(1, 40))
+def test_none_is_one_turn_more_and_asks_for_an_empty_row(count: int) -> None:
+    asked = [requested_names(LABELLED, ["none"], True, index) for index in range(3 * count)]
+    assert [asked.count((name,)) for name in ("gun", "knife", "none")] == [count] * 3
+    rows = requested_labels(LABELLED, ["none"], True, range(3))
+    assert rows is not None
+    assert rows[2].tolist() == [0.0] * len(LABELLED.label_names)
+    assert requested_names(LABELLED, ["none"], False, count) == ("none",)
+
+
+def test_a_content_that_is_called_none_is_asked_for_as_any_other() -> None:
+    own = NetworkConfig(label_names=("gun", "none"))
+    assert check_request(own, ["gun", "None"], False, "it") == ("gun", "none")
+    assert requested_names(own, ["none"], False, 3) == ("none",)
+    labels = requested_labels(own, ["none"], False, [0])
+    assert labels is not None
+    assert labels.tolist() == [[0.0, 1.0]]
+
+
 @pytest.mark.parametrize(
     ("network", "contains", "balance", "sentence"),
     [
@@ -219,6 +238,8 @@ def test_request_depends_on_the_sample_alone() -> None:
         (TINY, [], True, "was trained without labels"),
         (LABELLED, ["gan"], False, "'gan' is no content that it knows; did you mean gun"),
         (LABELLED, ["unknown"], False, "'unknown' is no content"),
+        (TINY, ["none"], False, "was trained without labels"),
+        (LABELLED, ["gun", "NONE"], False, "to hold gun and none of all contents at once"),
     ],
 )
 def test_request_that_cannot_be_met_is_named(

@@ -63,9 +63,9 @@ def test_the_table_is_the_share_that_was_right() -> None:
     assert (nothing == np.arange(256)).all()
 
 
-def test_exemplars_are_dealt_out_whole_and_single_ones_like_a_chessboard() -> None:
+def test_exemplars_are_parted_like_a_chessboard_and_at_last_dealt_out_whole() -> None:
     labels = np.zeros((3, 8, 8), np.int64)
-    whole, board, shifted = parts(labels, CONFIG)
+    board, shifted, whole = parts(labels, CONFIG)
     assert whole.all((1, 2)).tolist() == [False, True, False]
     assert not whole[0].any()
     assert board[0, :2, :2].all() == board[0, 2:4, 2:4].all() != board[0, :2, 2:4].any()

@@ -10,16 +10,22 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
 
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.checkpoint import generator_hash
-from xraysynth.oneshot.choice import confident_classes, strangeness
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.candidates import label_exemplar, label_exemplars
+from xraysynth.oneshot.choice import clear_classes, covering, strangeness
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_classes
-from xraysynth.oneshot.exemplar import check_exemplar_belongs, display_image
-from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
-from xraysynth.oneshot.labelling import ExemplarConfig, Labeller, label_exemplar
-from xraysynth.oneshot.make_exemplars import make_exemplars
+from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs, display_image
+from xraysynth.oneshot.exemplar_folder import load_exemplar, load_exemplars, save_exemplar
+from xraysynth.oneshot.labelling import ExemplarConfig, Labeller
+from xraysynth.oneshot.make_exemplars import make_exemplars, write_exemplars
 
 
 @pytest.fixture
@@ -197,8 +203,93 @@ def test_only_classes_with_enough_sure_pixels_count() -> None:
     few = three.copy()
     few[1, 8:12], few[2, 8:12, 1:], few[1, 8:12, 0] = 0, 1, 1
     unsure = np.where(three > 0, 0.4, 0.2).astype(np.float32)
-    found = [confident_classes(candidate, 0.1, 0.5) for candidate in (three, few, unsure)]
+    found = [clear_classes(candidate, 0.1, 0.1, 0.5) > 0 for candidate in (three, few, unsure)]
     assert [int(present.sum()) for present in found] == [3, 2, 0]
+
+
+@given(
+    clear=arrays(np.float64, (7, 5), elements=st.sampled_from([0.0, 0.5, 1.0])),
+    count=st.integers(1, 9),
+)
+def test_enough_scans_hold_every_class_that_any_candidate_holds(
+    clear: np.ndarray, count: int
+) -> None:
+    chosen = covering(clear, np.zeros(7), 2.0, count)
+    assert len(set(chosen)) == len(chosen) == min(count, 7)
+    shown = clear > 0
+    if count >= 5:
+        held = shown[chosen].any(0) | shown.all(0)
+        assert not (shown.any(0) & ~held).any()
+
+
+def test_rare_classes_come_first_and_clear_ones_before_faint_ones() -> None:
+    common, rare = np.eye(3)[[0] * 6 + [1] * 3 + [2]][:, :2], np.eye(3)[[0] * 6 + [1] * 3 + [2]]
+    assert covering(rare, np.zeros(10), 1.0, 2) == [9, 6]
+    common[7, 1], common[8, 1] = 0.3, 0.3
+    assert covering(common, np.zeros(10), 1.0, 1) == [6]
+
+
+def banded(images: np.ndarray, top: int) -> np.ndarray:
+    """Return probabilities of four classes in bands, the upmost of class `top`."""
+    labels = np.zeros((len(images), SIZE, SIZE), np.int64)
+    labels[:, :4], labels[:, 4:8] = top, 1
+    return np.eye(5, dtype=np.float32)[labels].transpose(0, 3, 1, 2) * 0.9 + 0.02
+
+
+CONTENTS = NetworkConfig(
+    resolution=16,
+    z_dim=8,
+    w_dim=8,
+    mapping_layers=2,
+    channel_base=128,
+    channel_max=8,
+    label_names=("gun", "knife", "scissors"),
+)
+SEEN = ("background", "bag", "gun", "knife", "metal")
+
+
+def exemplars_asked_for(asked: list[list[float]], top: int) -> list[Exemplar]:
+    """Return exemplars of a generator whose scans are asked for and seen as told."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(CONTENTS).eval()
+    labeller = Labeller(
+        probabilities=lambda images: banded(images, top), class_names=SEEN, origin="By a test."
+    )
+    config = ExemplarConfig(candidates=len(asked), count=len(asked))
+    requests = torch.tensor(asked)
+    return label_exemplars(generator, labeller, config, 0, lambda numbers: requests[list(numbers)])
+
+
+def test_only_scans_recognised_as_what_was_asked_for_are_exemplars() -> None:
+    found = exemplars_asked_for([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]], SEEN.index("knife"))
+    assert [exemplar.class_names for exemplar in found] == [("background", "bag", "knife")] * 2
+
+
+def test_where_no_scan_is_recognised_labels_follow_the_request() -> None:
+    (found,) = exemplars_asked_for([[1, 0, 0]], SEEN.index("knife"))
+    assert found.class_names == ("background", "bag", "gun")
+    assert (found.label_map[:4] == 2).all()
+
+
+def test_what_no_exemplar_holds_is_named_with_what_to_do(tmp_path: Path) -> None:
+    config = ExemplarConfig(labeller="colour", candidates=6, count=2)
+    write_exemplars(toy_generator(), config, 0, tmp_path / "exemplar")
+    told = json.loads((tmp_path / "exemplar" / "coverage.json").read_text())
+    made = load_exemplars(tmp_path / "exemplar")
+    held = {name for exemplar in made for name in exemplar.class_names}
+    assert len(made) == 2
+    assert set(told["held"]) == held
+    assert told["missing"] == [name for name in CLASS_NAMES if name not in held]
+    assert told["in_words"].startswith("no exemplar (of 2) holds bag, mixed, dense, so they cannot")
+    assert "raise exemplar.count" in told["in_words"]
+
+
+def test_an_exemplar_with_its_coverage_beside_it_can_be_read(tmp_path: Path) -> None:
+    config = ExemplarConfig(labeller="colour", candidates=6)
+    write_exemplars(toy_generator(), config, 0, tmp_path / "exemplar")
+    assert (tmp_path / "exemplar" / "coverage.json").exists()
+    assert load_exemplar(tmp_path / "exemplar").class_names == ("background", "organic", "metal")
 
 
 def test_a_scan_with_nothing_in_it_is_strange_and_one_like_others_is_not() -> None:

@@ -158,3 +158,21 @@ def test_without_asking_the_option_changes_nothing(files: Files, tmp_path: Path)
     off = exported(files, tmp_path / "off", use_request=False)
     for first, second in zip(on, off, strict=True):
         assert all(np.array_equal(first[name], second[name]) for name in ("mask", "overlap"))
+
+
+def test_an_export_can_ask_for_no_threat(files: Files, tmp_path: Path) -> None:
+    empty = exported(files, tmp_path / "none", contains=("None",))
+    plain = exported(files, tmp_path / "plain", contains=("none",), use_request=False)
+    assert not any((sample["mask"] >= 2).any() for sample in empty)
+    assert any((sample["mask"] >= 2).any() for sample in plain)
+    images = pd.read_hdf(tmp_path / "none" / "tables.h5", "images")
+    assert images["requested"].tolist() == ["none"] * 8
+
+
+def test_a_balanced_export_can_hold_scans_without_a_threat(files: Files, tmp_path: Path) -> None:
+    samples = exported(files, tmp_path / "out", balance=True, contains=("none",))
+    images = pd.read_hdf(tmp_path / "out" / "tables.h5", "images")
+    assert images["requested"].tolist() == (["gun", "knife", "none"] * 3)[:8]
+    for number, sample in enumerate(samples):
+        threats = set(np.unique(sample["mask"]).tolist()) & {2, 3}
+        assert threats <= [{2}, {3}, set()][number % 3]

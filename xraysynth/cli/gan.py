@@ -31,10 +31,13 @@ def add_request(parser: Parser) -> None:
         "--contains",
         action="append",
         metavar="CLASS",
-        help="ask for scans that hold this class; may be given again",
+        help="ask for scans that hold this class; may be given again; none: that hold no threat",
     )
     parser.add_argument(
-        "--balance", action="store_true", default=None, help="ask each class equally often"
+        "--balance",
+        action="store_true",
+        default=None,
+        help="ask each class equally often; with --contains none, none as often as each",
     )
 
 

@@ -121,6 +121,10 @@ def _show_summary(pipeline: Pipeline, folder: Path, record: RunRecord, as_json: 
     for path in sorted((folder / EXEMPLAR).rglob("inversion.json")):
         found = read_json(path)
         (tell if found["bad"] else say)(f"{path.parent}: {found['in_words']}")
+    coverage = folder / EXEMPLAR / "coverage.json"
+    if coverage.exists():
+        found = read_json(coverage)
+        (tell if found["bad"] else say)(found["in_words"])
     if "evaluate" in pipeline.settings:
         say("masks judged by a network that learned exact ones:")
         scores = read_json(folder / EVALUATION)

@@ -1,6 +1,7 @@
 """What scans hold, by name: from the image-level labels of a `scans.h5` to multi-hot rows.
 
 A row of labels is None where nobody said what the scan holds, which differs from holding nothing.
+So a scan can be asked to hold none of the contents that the generator knows: `NONE`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from xraysynth.settings import nearest
 
 LabelRows = list[frozenset[str] | None]
 LabelChoice = Literal["none", "threats"] | tuple[str, ...]
+
+NONE = "none"
+"""Asked for in place of contents: a scan that holds none of them."""
 
 
 def read_labels(path: Path) -> LabelRows:
@@ -92,8 +96,18 @@ def requested_names(
 ) -> tuple[str, ...]:
     """Return what a numbered sample is asked to hold; it depends on nothing but its number.
 
-    A balanced request asks every class in turn, hence each equally often.
+    A balanced request asks every class in turn, hence each equally often. `NONE` asks for a scan
+    with none of them; beside a balanced request it is one more turn.
+
+    Examples
+    --------
+    >>> config = NetworkConfig(label_names=("gun", "knife", "unknown"))
+    >>> [requested_names(config, ["none"], True, index) for index in range(3)]
+    [('gun',), ('knife',), ('none',)]
     """
+    if _asks_for_none(config, contains):
+        turns = (*(config.contents if balance else ()), NONE)
+        return (turns[index % len(turns)],)
     turn = config.contents[index % len(config.contents)] if balance else ""
     wanted = {*contains, *([turn] if turn else [])}
     return tuple(name for name in config.contents if name in wanted)
@@ -109,6 +123,8 @@ def requested_labels(
     >>> config = NetworkConfig(label_names=("gun", "knife", "unknown"))
     >>> requested_labels(config, [], True, range(3)).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    >>> requested_labels(config, ["none"], False, [5]).tolist()
+    [[0.0, 0.0, 0.0]]
     """
     if not contains and not balance:
         return None
@@ -121,7 +137,7 @@ def requested_labels(
 def check_request(
     config: NetworkConfig, contains: Sequence[str], balance: bool, name: str
 ) -> tuple[str, ...]:
-    """Return the names asked for as the generator spells them.
+    """Return the names asked for as the generator spells them; `NONE` stands alone.
 
     Raises
     ------
@@ -133,11 +149,22 @@ def check_request(
             f"{name} was trained without labels and cannot be asked what its scans hold; leave out "
             "`contains` and `balance`, or train one with `labels: threats`."
         )
-    known = {label.casefold(): label for label in config.contents}
+    known = {label.casefold(): label for label in (NONE, *config.contents)}
     for label in contains:
         if label.casefold() not in known:
             raise InputError(_unknown(label, list(config.contents), f"content that {name} knows"))
-    return tuple(known[label.casefold()] for label in contains)
+    wanted = tuple(known[label.casefold()] for label in contains)
+    if _asks_for_none(config, wanted) and len(set(wanted)) > 1:
+        others = ", ".join(label for label in wanted if label != NONE)
+        raise InputError(
+            f"scans were asked to hold {others} and none of all contents at once; leave out either."
+        )
+    return wanted
+
+
+def _asks_for_none(config: NetworkConfig, contains: Sequence[str]) -> bool:
+    """Tell whether none of the contents is asked for; a content of that name goes first."""
+    return NONE in contains and NONE not in config.contents
 
 
 def _parse(text: bytes, path: Path) -> frozenset[str] | None:

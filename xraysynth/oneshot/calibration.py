@@ -103,17 +103,20 @@ def confidence_levels(
 def parts(labels: np.ndarray, config: CalibrationConfig) -> list[np.ndarray]:
     """Return ways (exemplars, H, W) bool to part the labelled pixels in two, the best first.
 
-    Several exemplars are dealt out whole. Then each is parted like a chessboard, large squares so
-    that hardly an item lies in both halves; a second board is shifted by half a square.
+    Each exemplar is parted like a chessboard, large squares so that hardly an item lies in both
+    halves; a second board is shifted by half a square. Last, several exemplars are dealt out whole:
+    a head that lacks half of them errs more than one that learned from all.
     """
     count, height, width = labels.shape
     square = max(1, round(config.block_share * max(height, width)))
     rows, columns = np.mgrid[:height, :width]
-    ways = [np.broadcast_to((np.arange(count) % 2 == 1)[:, None, None], labels.shape)]
+    ways: list[np.ndarray] = []
     for shift in (0, square // 2):
         board = (rows + shift) // square + (columns + shift) // square
         ways.append((board[None] + np.arange(count)[:, None, None]) % 2 == 1)
-    return ways if count > 1 else ways[1:]
+    if count > 1:
+        ways.append(np.broadcast_to((np.arange(count) % 2 == 1)[:, None, None], labels.shape))
+    return ways
 
 
 def shared_classes(

@@ -1,9 +1,9 @@
-"""Which generated scan to label: one that holds many classes, and is like the others.
+"""Which generated scans to label: those that hold many classes, and are like the others.
 
 A scan crowded with every class is often an odd one, and what is learned from it does not carry
 over. How typical a scan is can be told without a label: the pixels of other scans should find
-pixels like themselves in it. The trade between the two was measured:
-`docs/decisions/0006-one-shot-defaults.md`.
+pixels like themselves in it. The trade between the two was measured for one scan:
+`docs/decisions/0006-one-shot-defaults.md`. Several scans shall first of all hold every class.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ REFERENCE_SCANS = 64
 REFERENCE_PIXELS = 4096
 CANDIDATE_PIXELS = 1024
 COMPONENTS = 16
+REPEATED = 0.25
+"""What a class still counts that one chosen scan shows in full."""
 
 
 def strangeness(generator: Generator, latent_w: Tensor, seed: int) -> np.ndarray:
@@ -64,42 +66,57 @@ def richest(n_classes: np.ndarray, strange: np.ndarray, typicality: float) -> in
     return int(np.argmax(_standard(n_classes) - typicality * _standard(strange)))
 
 
-def richest_few(
-    present: np.ndarray, strange: np.ndarray, typicality: float, count: int
-) -> list[int]:
-    """Return the indices of up to `count` candidates that together hold many classes.
+def covering(clear: np.ndarray, strange: np.ndarray, typicality: float, count: int) -> list[int]:
+    """Return the indices of up to `count` candidates that together show many classes, greedily.
 
-    Each next one is `richest` in classes, of which one held by k chosen ones counts 1 / (1 + k).
+    Each next one is `richest` in what those before it lack. A class counts as many bits as it is
+    rare among the candidates, and a quarter for each chosen one that shows it already. The more are
+    chosen, the less any one of them must be typical.
 
     Parameters
     ----------
-    present : (n, classes) bool, which classes a candidate holds
+    clear : (n, classes) in [0, 1], how clearly a candidate shows a class, as `clear_classes` tells
     strange : (n,), as `strangeness` tells
     typicality : as for `richest`
 
     Examples
     --------
-    The second candidate holds as much as the first, but the third what that one lacks.
+    The second candidate holds as much as the first, but the third what those lack.
 
-    >>> present = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 1, 1]], bool)
-    >>> richest_few(present, np.zeros(3), 1.0, 2)
-    [0, 2]
+    >>> clear = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 1, 0], [1, 1, 0, 0, 0]])
+    >>> covering(clear, np.zeros(4), 1.0, 2)
+    [2, 0]
     """
+    held_by = (clear > 0).mean(0)
+    bits = np.where(held_by > 0, -np.log2(np.maximum(held_by, 1e-9)), 0)
     chosen: list[int] = []
-    while len(chosen) < min(count, len(present)):
-        value = (present / (1 + present[chosen].sum(0))).sum(1)
-        left = np.setdiff1d(np.arange(len(present)), chosen)
-        chosen.append(int(left[richest(value[left], strange[left], typicality)]))
+    while len(chosen) < min(count, len(clear)):
+        value = clear @ (bits * REPEATED ** clear[chosen].sum(0))
+        left = np.setdiff1d(np.arange(len(clear)), chosen)
+        best = richest(value[left], strange[left], typicality / count)
+        chosen.append(int(left[best]))
     return chosen
 
 
-def confident_classes(
-    probability: np.ndarray, min_share: float, min_confidence: float
+def clear_classes(
+    probability: np.ndarray, min_share: float, enough_share: float, min_confidence: float
 ) -> np.ndarray:
-    """Return which classes (classes,) have enough sure pixels in a candidate (classes, H, W)."""
-    label, sure = probability.argmax(0), probability.max(0) >= min_confidence
-    share = np.bincount(label[sure], minlength=len(probability)) / label.size
-    return np.asarray(share >= min_share)
+    """Return how clearly (classes,) a candidate (classes, H, W) shows each class, 0 to 1.
+
+    Only sure pixels count, each as far as it is sure: 0 for less than `min_share` of all pixels,
+    1 from `enough_share` on.
+
+    Examples
+    --------
+    >>> probability = np.array([[[0.6, 0.6, 0.6, 0.2]], [[0.4, 0.4, 0.4, 0.8]]])
+    >>> clear_classes(probability, 0.1, 0.4, 0.5).round(3).tolist()
+    [1.0, 0.5]
+    """
+    label, highest = probability.argmax(0).ravel(), probability.max(0).ravel()
+    sure, n_classes = highest >= min_confidence, len(probability)
+    share = np.bincount(label[sure], minlength=n_classes) / label.size
+    sum_sure = np.bincount(label[sure], weights=highest[sure], minlength=n_classes) / label.size
+    return np.where(share >= min_share, np.minimum(sum_sure / max(enough_share, min_share), 1), 0)
 
 
 def classes_present(probability: np.ndarray, min_share: float) -> list[int]:

@@ -29,7 +29,10 @@ from xraysynth.scans.readers.record import (
 from xraysynth.settings import nearest
 
 MAX_BYTES = 64 * 2**20
-OWN_FILES = ("exemplar.json", "annotate.json", "inversion.json", "scan.png", "real.png")
+OWN_FILES = (
+    *("exemplar.json", "annotate.json", "inversion.json", "coverage.json"),
+    *("scan.png", "real.png"),
+)
 """Files of an exemplar's folder that are no labels."""
 OVERSHOOT_PX = 1.0
 """Tools place a corner at the border a little outside; more is a mistake."""

@@ -1,35 +1,23 @@
-"""An exemplar without a human: the best of many generated scans, labelled by a rule or a network.
+"""What labels an exemplar without a human: a rule that reads colours, or a network.
 
 What labelled it is written into its `origin`, so that no figure built on it can be mistaken for a
-person's work.
+person's work. Which scans are labelled is chosen in `candidates.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pydantic
-import torch
 from pydantic import Field
 
 from xraysynth.errors import InputError
-from xraysynth.gan.checkpoint import generator_hash
-from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import InversionConfig
-from xraysynth.gan.sampling import generated_images, latents
-from xraysynth.oneshot.choice import (
-    classes_present,
-    confident_classes,
-    richest_few,
-    strangeness,
-)
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
-from xraysynth.oneshot.exemplar import Exemplar
-from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labeller import (
     LabellerConfig,
     PixelClassifier,
@@ -38,15 +26,12 @@ from xraysynth.oneshot.labeller import (
     train_classifier,
 )
 from xraysynth.progress import Progress, silent
-from xraysynth.randomness import stream, stream_seed
-from xraysynth.scanfile import n_views, open_scans
+from xraysynth.randomness import stream_seed
+from xraysynth.scanfile import class_names, n_views, open_scans
 from xraysynth.settings import Settings
 
-BLOCK = 32
-"""Candidates in memory at a time."""
-
-Ask = Callable[[Sequence[int]], torch.Tensor | None]
-"""Numbers of candidates to the contents asked of them (n, labels), or None."""
+COUNTED = 256
+"""Scans whose masks are read to see which classes there are."""
 
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 """Scans (n, H, W, C) to class probabilities (n, classes, H, W)."""
@@ -58,7 +43,7 @@ class ExemplarConfig(Settings):
     labeller: str = "simulator"
     """`simulator` (a U-Net taught by exact masks), `colour`, or a folder of your exemplars."""
     count: int = Field(1, ge=1, le=32)
-    """Scans that `simulator` or `colour` labels."""
+    """Scans that `simulator` or `colour` labels: several hold more classes than one can."""
     balance: bool = True
     """Ask the candidates for each content in turn, of a generator that can be asked."""
     real_scans: tuple[str, ...] = ()
@@ -75,10 +60,13 @@ class ExemplarConfig(Settings):
     """Truncation of the candidates."""
     min_share: float = Field(0.004, gt=0, lt=1)
     """A class with a smaller share of the pixels is not part of the exemplar."""
+    enough_share: float = Field(0.01, gt=0, lt=1)
+    """A class counts in full from this share of the pixels on, and in part below."""
     min_confidence: float = Field(0.5, ge=0, le=1)
     """Only pixels at least this sure count when candidates are compared."""
     typicality: float = Field(2.0, ge=0)
-    """Weight of being like other scans against the number of classes, in standard deviations."""
+    """Weight of being like other scans against showing classes, in standard deviations; several
+    exemplars share it."""
     choice: Literal["proposed", "random"] = "proposed"
     """`proposed` takes the best candidate, `random` any that holds two classes, to compare with."""
     without: tuple[str, ...] = ()
@@ -121,6 +109,8 @@ class Labeller:
     """Names of the classes, background first."""
     origin: str
     """One sentence for the exemplar."""
+    learned_names: tuple[str, ...] = ()
+    """Classes that it can be expected to find."""
 
 
 def simulator_labeller(
@@ -132,7 +122,8 @@ def simulator_labeller(
             "the labeller `simulator` learns from simulated scans with exact masks, and none were "
             "given. Give a scans.h5, use the labeller `colour`, or an exemplar of your own."
         )
-    return labeller_of(*train_labeller(scans, config, seed, progress))
+    labeller = labeller_of(*train_labeller(scans, config, seed, progress))
+    return replace(labeller, learned_names=occurring_classes(scans))
 
 
 def train_labeller(
@@ -149,6 +140,14 @@ def train_labeller(
     )
 
 
+def occurring_classes(scans: Path) -> tuple[str, ...]:
+    """Return the names of the classes that the exact masks of the first scans hold."""
+    with open_scans(scans) as file:
+        names = class_names(file)
+        found = np.unique(file["masks"][:COUNTED]).tolist() if "masks" in file else []
+    return tuple(names[class_id] for class_id in found)
+
+
 def labeller_of(model: PixelClassifier, origin: str) -> Labeller:
     """Return a trained network as a labeller."""
     return Labeller(
@@ -163,136 +162,9 @@ def colour_labeller(rule: ColourRule) -> Labeller:
     return Labeller(
         probabilities=lambda images: colour_probabilities(images, rule),
         class_names=CLASS_NAMES,
+        learned_names=CLASS_NAMES,
         origin=(
             "Labelled by a rule, not by a person: materials read from the hue of the pseudo-colour "
             "(xraysynth.oneshot.colour_rule)."
         ),
     )
-
-
-def label_exemplar(
-    generator: Generator,
-    labeller: Labeller,
-    config: ExemplarConfig,
-    seed: int,
-    ask: Ask = lambda _: None,
-) -> Exemplar:
-    """Return the best of `config.candidates` generated scans, labelled: `label_exemplars` of one.
-
-    Raises
-    ------
-    InputError
-        If the best candidate holds fewer than two classes.
-    """
-    one = config.model_copy(update={"count": 1})
-    return label_exemplars(generator, labeller, one, seed, ask)[0]
-
-
-def label_exemplars(
-    generator: Generator,
-    labeller: Labeller,
-    config: ExemplarConfig,
-    seed: int,
-    ask: Ask = lambda _: None,
-) -> list[Exemplar]:
-    """Return the best `config.count` of `config.candidates` generated scans, labelled.
-
-    `ask` says what a candidate is asked to hold, of a generator that can be asked.
-
-    Raises
-    ------
-    InputError
-        If one of them holds fewer than two classes.
-    """
-    own_seed = stream_seed(seed, "exemplar candidates")
-    usable = [n not in config.without for n in labeller.class_names]
-    latent_w, present = [], []
-    for start in range(0, config.candidates, BLOCK):
-        indices = range(start, min(start + BLOCK, config.candidates))
-        codes, images = _scans(generator, own_seed, indices, config.truncation_psi, ask(indices))
-        latent_w.append(codes)
-        for probability in _probabilities(labeller, images, usable):
-            present.append(confident_classes(probability, config.min_share, config.min_confidence))
-    chosen = _chosen(generator, torch.cat(latent_w), np.stack(present), config, own_seed)
-    made = []
-    for index in chosen:
-        codes, image = _scans(generator, own_seed, [index], config.truncation_psi, ask([index]))
-        probability = _probabilities(labeller, image, usable)[0]
-        made.append(_labelled(generator, labeller, config, codes[0], (image[0], probability)))
-    return made
-
-
-def _labelled(
-    generator: Generator,
-    labeller: Labeller,
-    config: ExemplarConfig,
-    latent_w: torch.Tensor,
-    seen: tuple[np.ndarray, np.ndarray],
-) -> Exemplar:
-    """Return the exemplar of a chosen scan (H, W, C) and its class probabilities."""
-    image, probability = seen
-    kept = classes_present(probability, config.min_share)
-    if len(kept) < 2:
-        raise InputError(
-            f"the best of {config.candidates} generated scans holds fewer than two classes; train "
-            "the generator longer, raise exemplar.candidates, or label a scan yourself.",
-            code="exemplar-empty",
-        )
-    return Exemplar(
-        latent_w=latent_w.cpu().numpy().astype(np.float32),
-        label_map=probability[kept].argmax(0).astype(np.uint8),
-        class_names=tuple(labeller.class_names[class_id] for class_id in kept),
-        origin=(
-            f"{labeller.origin} Chosen of {config.candidates} generated scans "
-            f"{_WHY[config.choice]}; classes below {config.min_share:.1%} of it are left out."
-        ),
-        generator_hash=generator_hash(generator),
-        image=image,
-    )
-
-
-_WHY = {
-    "proposed": "for holding many classes and, told without labels, for being like the others",
-    "random": "by lot, of those that hold two classes",
-}
-
-
-def _chosen(
-    generator: Generator,
-    latent_w: torch.Tensor,
-    present: np.ndarray,
-    config: ExemplarConfig,
-    seed: int,
-) -> list[int]:
-    """Return the numbers of the candidates that become exemplars; `present` (n, classes) bool."""
-    n_classes = present.sum(1)
-    # A scan with one class only teaches nothing, however typical it is.
-    usable = np.flatnonzero(n_classes >= min(2, n_classes.max()))
-    if config.choice == "random":
-        lot = stream(seed, "exemplar by lot")
-        return [int(n) for n in lot.choice(usable, min(config.count, len(usable)), replace=False)]
-    strange = strangeness(generator, latent_w[torch.from_numpy(usable)], seed)
-    places = richest_few(present[usable], strange, config.typicality, config.count)
-    return [int(usable[place]) for place in places]
-
-
-def _probabilities(labeller: Labeller, images: np.ndarray, usable: list[bool]) -> np.ndarray:
-    """Return class probabilities (n, classes, H, W), 0 for classes that may not be used."""
-    wanted: np.ndarray = labeller.probabilities(images) * np.array(usable)[None, :, None, None]
-    return wanted
-
-
-def _scans(
-    generator: Generator,
-    seed: int,
-    indices: Sequence[int],
-    psi: float,
-    asked: torch.Tensor | None,
-) -> tuple[torch.Tensor, np.ndarray]:
-    """Return `latent_w` (n, num_ws, w_dim) and scans (n, H, W, C) of numbered candidates."""
-    with torch.no_grad():
-        latent_z = latents(generator, seed, indices).to(device_of(generator))
-        labels = {} if asked is None else {"labels": asked.to(latent_z.device)}
-        latent_w = generator.mapping(latent_z, truncation_psi=psi, **labels)
-        images = generator.synthesis(latent_w, noise_mode="const")
-    return latent_w.clone(), generated_images(generator, images)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xraysynth.files import write_json
 from xraysynth.gan.contents import requested_labels
 from xraysynth.gan.generator import Generator
+from xraysynth.oneshot.candidates import Ask, label_exemplars
+from xraysynth.oneshot.coverage import COVERAGE, Coverage
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.exemplar_folder import load_exemplars, save_exemplar
 from xraysynth.oneshot.labelling import (
-    Ask,
     ExemplarConfig,
+    Labeller,
     colour_labeller,
-    label_exemplars,
     simulator_labeller,
 )
 from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
@@ -33,7 +35,8 @@ def write_exemplars(  # noqa: PLR0913 (what the pipeline stage names)
 ) -> None:
     """Write the exemplars that the config asks for: one into `folder`, several into folders in it.
 
-    Beside an inverted real scan stands `inversion.json`, which says how well it was inverted.
+    Beside an inverted real scan stands `inversion.json`, which says how well it was inverted, and
+    beside scans that were labelled here `coverage.json`: which classes they hold and lack.
 
     Raises
     ------
@@ -52,9 +55,14 @@ def write_exemplars(  # noqa: PLR0913 (what the pipeline stage names)
         for place, inverted in zip(places(folder, len(found)), found, strict=True):
             save_inverted(inverted, place)
         return
-    made = make_exemplars(generator, config, seed, scans, progress)
+    labeller = _labeller(config, seed, scans, progress)
+    made = _made(generator, labeller, config, seed)
     for place, exemplar in zip(places(folder, len(made)), made, strict=True):
         save_exemplar(exemplar, place)
+    if labeller is not None:
+        expected = (*labeller.learned_names, *generator.config.contents)
+        wanted = [name for name in dict.fromkeys(expected) if name not in config.without]
+        write_json(folder / COVERAGE, Coverage.of(made, wanted).as_json())
 
 
 def make_exemplars(
@@ -75,11 +83,23 @@ def make_exemplars(
     CheckpointError
         The folder's exemplar is of another generator.
     """
+    return _made(generator, _labeller(config, seed, scans, progress), config, seed)
+
+
+def _labeller(
+    config: ExemplarConfig, seed: int, scans: Path | None, progress: Progress
+) -> Labeller | None:
+    """Return the labeller of generated scans, or None where exemplars lie in a folder."""
     if config.labeller == "simulator":
-        labeller = simulator_labeller(scans, config, seed, progress)
-    elif config.labeller == "colour":
-        labeller = colour_labeller(config.colour)
-    else:
+        return simulator_labeller(scans, config, seed, progress)
+    return colour_labeller(config.colour) if config.labeller == "colour" else None
+
+
+def _made(
+    generator: Generator, labeller: Labeller | None, config: ExemplarConfig, seed: int
+) -> list[Exemplar]:
+    """Return exemplars that a labeller labels, or those of the folder that it is not."""
+    if labeller is None:
         return load_exemplars(Path(config.labeller), generator)
     network = generator.config
     balance = config.balance and bool(network.contents)

@@ -40,9 +40,9 @@ class ExportConfig(Settings):
     dtype: Literal["auto", "uint8", "uint16"] = "auto"
     """Type of the pixels; auto is that of the scans that the generator learned from."""
     contains: tuple[str, ...] = ()
-    """What every scan is asked to hold, of the labels that the generator knows."""
+    """What every scan is asked to hold, of the labels that the generator knows, or `none`."""
     balance: bool = False
-    """Ask each label in turn, so that each is asked for equally often."""
+    """Ask each label in turn, equally often; with `contains: [none]` every so often for none."""
     min_confidence: float = Field(0, ge=0, le=1)
     """Scans whose mean confidence off the background is below this are drawn anew."""
     use_request: bool = True
@@ -122,9 +122,11 @@ class ShardMaker:
     def _request_rule(self, config: ExportConfig) -> RequestRule | None:
         """Return how labels follow from requests, if anything is asked for."""
         network = self.generator.config
-        askable = network.contents if config.balance else self._contains
-        if not askable:
+        if not config.balance and not self._contains:
             return None
+        # Asked to hold nothing, no content is there: the rule then only rules out.
+        askable = network.contents if config.balance else self._contains
+        askable = tuple(name for name in askable if name in network.contents)
         return RequestRule.of(self.segmenter.class_names, network.label_names, askable)
 
     def make(self, task: ShardTask, seed: int, out: Path) -> MadeShard:

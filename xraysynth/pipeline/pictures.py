@@ -21,9 +21,9 @@ class PicturesConfig(Settings):
     count: int = Field(60, ge=1)
     """Number of scans."""
     contains: tuple[str, ...] = ()
-    """What every scan is asked to hold, of the labels that the generator knows."""
+    """What every scan is asked to hold, of the labels that the generator knows, or `none`."""
     balance: bool = False
-    """Ask each label in turn, so that each is asked for equally often."""
+    """Ask each label in turn, equally often; with `contains: [none]` every so often for none."""
     truncation_psi: float = Field(1.0, ge=0, le=1)
     """1 is all that the generator can draw, smaller is safer and more alike."""
 

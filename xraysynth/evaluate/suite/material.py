@@ -32,11 +32,11 @@ from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import invert
 from xraysynth.gan.sampling import generated_images
+from xraysynth.oneshot.candidates import label_exemplar
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
 from xraysynth.oneshot.features import SiteMap, device_of
 from xraysynth.oneshot.labeller import class_probabilities, split_scans
-from xraysynth.oneshot.labelling import label_exemplar
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import n_views, open_scans
