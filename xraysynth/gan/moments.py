@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xraysynth.gan.config import NetworkConfig
+
 REAL_WINDOW, FAKE_WINDOW = 8192, 2048
 """Scans over which moments run: real ones stay as they are, generated ones change."""
 LABEL_GAIN = 3.0
@@ -83,6 +85,12 @@ class Moments(nn.Module):
         towards = (standard @ (shift * scale)).mean()
         spread = (standard @ excess * standard).sum(dim=1).mean()
         return 2.0 * (towards + spread) / len(real)
+
+
+def new_moments(sizes: NetworkConfig, n_frozen: int) -> Moments:
+    """Return moments of nothing yet: of coarse pixels, `n_frozen` features, and labels."""
+    rows, columns = sizes.base_grid
+    return Moments(4 * rows * columns * sizes.image_channels + n_frozen, len(sizes.label_names))
 
 
 def coarse(images: Tensor, base_grid: tuple[int, int]) -> Tensor:

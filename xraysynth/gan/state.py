@@ -20,7 +20,7 @@ from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.frozen_features import CHANNELS
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.moments import Moments
+from xraysynth.gan.moments import Moments, new_moments
 from xraysynth.gan.precision import torch_device
 from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.train_config import TrainConfig
@@ -161,13 +161,7 @@ def save_state(path: Path, state: TrainState, key: str) -> None:
 
 
 def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
-    """Return the state that `save_state` wrote for the same settings.
-
-    Raises
-    ------
-    CheckpointError
-        If it belongs to other settings.
-    """
+    """Return the state that `save_state` wrote; a CheckpointError if under other settings."""
     tensors, metadata = load_tensors(path, "training")
     if metadata["key"] != key:
         raise CheckpointError(
@@ -234,26 +228,17 @@ def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -
     device = torch_device(config.device)
     generator, discriminator = generator.to(device), discriminator.to(device)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
+    frozen = sum(CHANNELS) if isinstance(discriminator, JointDiscriminator) else 0
+    moments = new_moments(generator.config, frozen) if config.moments_weight else Moments(0, 0)
     lazy_path = config.path_length_interval if config.path_length_weight else 0
     return TrainState(
         generator=generator,
         discriminator=discriminator,
         average=average,
-        moments=_moments(config, generator.config, discriminator).to(device),
+        moments=moments.to(device),
         generator_optimiser=_adam({generator: config.learning_rate}, lazy_path),
         discriminator_optimiser=_adam(_rates(config, discriminator), config.r1_interval),
     )
-
-
-def _moments(config: TrainConfig, sizes: NetworkConfig, discriminator: Judge) -> Moments:
-    """Return moments of nothing yet; empty ones where none are followed."""
-    if not config.moments_weight:
-        return Moments(0, 0)
-    rows, columns = sizes.base_grid
-    n_features = 4 * rows * columns * sizes.image_channels
-    if isinstance(discriminator, JointDiscriminator):
-        n_features += sum(CHANNELS)
-    return Moments(n_features, len(sizes.label_names))
 
 
 def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:

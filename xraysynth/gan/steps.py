@@ -23,10 +23,10 @@ from xraysynth.gan.losses import (
     gradient_penalty,
     path_lengths,
 )
-from xraysynth.gan.moments import batch_moments, coarse
 from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.state import TrainState, let_learn
 from xraysynth.gan.train_config import TrainConfig
+from xraysynth.gan.variety import follow_moments, pull_of_moments
 from xraysynth.randomness import stream_seed
 
 W_AVERAGE_DECAY = 0.995
@@ -234,41 +234,6 @@ def misnamed(
         known = 1.0 - labels[:, network.label_names.index(UNKNOWN)]
     wanted = labels[:, network.content_columns]
     return config.contents_weight * contents_loss(named, wanted, known)
-
-
-def follow_moments(
-    state: TrainState,
-    seen: Tensor,
-    judgement: Judgement,
-    labels: Tensor | None,
-    config: TrainConfig,
-) -> None:
-    """Let the running moments take in the real and the generated scans of a batch."""
-    if config.moments_weight:
-        features = _followed(state, seen, judgement, labels).detach()
-        mean, second = batch_moments(features)
-        state.moments.follow(average(mean), average(second), config.batch)
-
-
-def pull_of_moments(
-    state: TrainState,
-    seen: Tensor,
-    judgement: Judgement,
-    labels: Tensor | None,
-    config: TrainConfig,
-) -> Tensor:
-    """Return the weighted pull towards the moments of real scans; 0 where none are followed."""
-    if not config.moments_weight:
-        return torch.zeros((), device=state.device)
-    return config.moments_weight * state.moments.pull(_followed(state, seen, judgement, labels))
-
-
-def _followed(
-    state: TrainState, seen: Tensor, judgement: Judgement, labels: Tensor | None
-) -> Tensor:
-    """Return what running moments are taken of: (n, coarse pixels, features and labels)."""
-    parts = (coarse(seen, state.generator.config.base_grid), judgement.features, labels)
-    return torch.cat([part for part in parts if part is not None], dim=1)
 
 
 def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:
