@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-
-SMALL = 256
-"""Pixels of a map up to which `interpolate` is faster: what counts is the number of operations."""
 
 
 def doubled(maps: Tensor) -> Tensor:
-    """Return maps twice as large, bilinearly: as `interpolate` does, in a third of its time.
+    """Return maps twice as large, bilinearly: as `interpolate` does, in less than half its time.
 
     A new pixel is three quarters of its old one and a quarter of the neighbour on its side. The
     columns go first, while the picture is small: they are what has to be woven together.
     """
-    n, channels, height, width = maps.shape
-    if height * width <= SMALL:
-        return functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
     maps = maps.contiguous()
+    n, channels, height, width = maps.shape
     wide = maps.new_empty(n, channels, height, width, 2)
     _blend(maps, wide[..., 0], wide[..., 1], axis=3)
     wide = wide.view(n, channels, height, 2 * width)

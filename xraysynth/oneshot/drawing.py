@@ -65,8 +65,9 @@ class _Painter:
         both = torch.cat([matrix, rows], 1)
         pixels = features.flatten(2)
         if self._total is None:
-            start = torch.cat([next(self._colour_biases), self._bias])[:, None].expand(n_samples, -1, 1)
-            self._total = torch.baddbmm(start, both, pixels).unflatten(2, features.shape[2:])
+            start = torch.cat([next(self._colour_biases), self._bias])
+            total = torch.baddbmm(start[:, None].expand(n_samples, -1, 1), both, pixels)
+            self._total = total.unflatten(2, features.shape[2:])
             return
         self._total.flatten(2).baddbmm_(both, pixels)
 
