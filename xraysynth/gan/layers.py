@@ -51,7 +51,9 @@ class Dense(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(n, n_in) -> (n, n_out)."""
-        values = F.linear(values, self.weight * self.weight_gain, self.bias * self.bias_gain)
+        values = torch.addmm(
+            self.bias, values, self.weight.t(), beta=self.bias_gain, alpha=self.weight_gain
+        )
         return activate(values) if self.active else values
 
 
@@ -167,17 +169,18 @@ def demodulated(
     [1, bias]: their broadcast addition is up to ten times slower where channels are few.
     (n, c, h, w), (n, c), (c,), (n or 1, 1, h, w) -> (n, c, h, w)
     """
-    factor = demodulation.to(features.dtype)[:, :, None, None]
+    factor = demodulation.to(features.dtype)
     if features.element_size() >= 4 or noise is None:
         offset = bias.to(features.dtype)[None, :, None, None]
-        features = torch.addcmul(offset, features, factor)
+        features = torch.addcmul(offset, features, factor[:, :, None, None])
         if noise is not None:
             features = features.add_(noise.to(features.dtype))
         return F.leaky_relu_(features, LEAK)
     n_samples, channels, height, width = features.shape
-    scaled = (features * factor).permute(0, 2, 3, 1).reshape(-1, channels)
-    levels = noise.expand(n_samples, 1, height, width).reshape(-1)
-    left = torch.stack([levels, torch.ones_like(levels)], dim=1).to(features.dtype)
+    pixels = features.permute(0, 2, 3, 1).reshape(n_samples, -1, channels)
+    levels = noise.expand(n_samples, 1, height, width).reshape(n_samples, -1)
+    left = torch.stack([levels, torch.ones_like(levels)], dim=2).to(features.dtype)
     right = torch.stack([torch.ones_like(bias), bias]).to(features.dtype)
-    active = F.leaky_relu_(torch.addmm(scaled, left, right), LEAK)
+    scaled = pixels * factor[:, None, :]
+    active = F.leaky_relu_(scaled.baddbmm_(left, right.expand(n_samples, -1, -1)), LEAK)
     return active.reshape(n_samples, height, width, channels).permute(0, 3, 1, 2)

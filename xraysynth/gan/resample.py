@@ -7,6 +7,7 @@ processor and GPU alike, so nothing has to be compiled.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +20,16 @@ _TAPS = (1.0, 3.0, 3.0, 1.0)
 
 def _filter(like: Tensor, gain: float) -> Tensor:
     """Return the separable 4x4 filter, one copy a channel, with sum `gain`."""
-    taps = torch.tensor(_TAPS, dtype=like.dtype, device=like.device)
-    taps = taps / taps.sum()
-    kernel = torch.outer(taps, taps) * gain
-    return kernel.expand(like.shape[1], 1, 4, 4)
+    return _kernel(gain, like.dtype, like.device).expand(like.shape[1], 1, 4, 4)
+
+
+@functools.cache
+def _kernel(gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the 4x4 filter, made once: a training step asks for it 32 times and more."""
+    with torch.inference_mode(False):  # It may be kept for a gradient later.
+        taps = torch.tensor(_TAPS, dtype=dtype, device=device)
+        taps = taps / taps.sum()
+        return torch.outer(taps, taps) * gain
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -28,18 +28,23 @@ def draw_together(
     `weights` holds one (outputs, channels) matrix a site, `bias` (outputs,). The same as drawing,
     and summing `up(A_l f_l)` of bilinear doublings, but for rounding.
     """
-    painter = _Painter(weights, bias)
+    colour_biases = [synthesis.block(size).torgb.bias for size in synthesis.resolutions]
+    painter = _Painter(weights, bias, colour_biases)
     for to_image, features, style_w in synthesis.walk(latent_w, on_activation=painter.convolution):
-        painter.end_of_block(to_image.matrix(style_w), to_image.bias, features)
+        painter.end_of_block(to_image.matrix(style_w), features)
     return painter.result()
 
 
 class _Painter:
     """Colours and scores (n, C + outputs, h, w), summed coarse to fine."""
 
-    def __init__(self, weights: Sequence[Tensor], bias: Tensor) -> None:
+    def __init__(
+        self, weights: Sequence[Tensor], bias: Tensor, colour_biases: Sequence[Tensor]
+    ) -> None:
         self._weights, self._bias = weights, bias
+        self._colour_biases = iter(colour_biases)
         self._outputs = len(bias)
+        self._used = [bool(weight.any()) for weight in weights]
         self._site = -1
         self._total: Tensor | None = None
 
@@ -48,24 +53,22 @@ class _Painter:
         self._site = site
         if self._total is None or self._total.shape[2:] == features.shape[2:]:
             return
-        self._total = _grown(self._total, self._total.shape[1] - self._outputs)
-        weight = self._weights[site]
-        if not weight.any():  # Coarse features that the map does not read.
-            return
-        for total, pixels in zip(self._total.flatten(2), features.flatten(2), strict=True):
-            total[-self._outputs :].addmm_(weight, pixels)
+        self._total = _grown(self._total, next(self._colour_biases))
+        if self._used[site]:  # The map may not read coarse features.
+            rows = self._weights[site].expand(len(features), -1, -1)
+            self._total[:, -self._outputs :].flatten(2).baddbmm_(rows, features.flatten(2))
 
-    def end_of_block(self, matrix: Tensor, bias: Tensor, features: Tensor) -> None:
+    def end_of_block(self, matrix: Tensor, features: Tensor) -> None:
         """Add colours and scores of a block's last convolution."""
         n_samples = len(features)
         rows = self._weights[self._site].expand(n_samples, -1, -1)
         both = torch.cat([matrix, rows], 1)
         pixels = features.flatten(2)
         if self._total is None:
-            start = torch.cat([bias, self._bias])[:, None].expand(n_samples, -1, 1)
-            self._total = torch.baddbmm(start, both, pixels).unflatten(2, features.shape[2:])
+            start = torch.cat([next(self._colour_biases), self._bias])
+            total = torch.baddbmm(start[:, None].expand(n_samples, -1, 1), both, pixels)
+            self._total = total.unflatten(2, features.shape[2:])
             return
-        self._total[:, : len(bias)] += bias[:, None, None]
         self._total.flatten(2).baddbmm_(both, pixels)
 
     def result(self) -> tuple[Tensor, Tensor]:
@@ -75,15 +78,15 @@ class _Painter:
         return self._total[:, : -self._outputs], self._total[:, -self._outputs :]
 
 
-def _grown(total: Tensor, colours: int) -> Tensor:
-    """Return colours and scores twice as large."""
+def _grown(total: Tensor, bias: Tensor) -> Tensor:
+    """Return colours and scores twice as large, and `bias` (C,) added to the colours.
+
+    It is added while the picture is small; at the border, where colours fade, it does not.
+    """
+    level = bias[:, None, None]
+    total[:, : len(bias)] += level
     total = doubled(total)
-    picture = total[:, :colours]
-    for border in (
-        picture[:, :, 0],
-        picture[:, :, -1],
-        picture[:, :, :, 0],
-        picture[:, :, :, -1],
-    ):
-        border *= FADE
+    height, width = total.shape[2:]
+    total[:, : len(bias), :: height - 1].lerp_(level, 1 - FADE)
+    total[:, : len(bias), :, :: width - 1].lerp_(level, 1 - FADE)
     return total
