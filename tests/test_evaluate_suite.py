@@ -31,7 +31,7 @@ from xraysynth.evaluate.suite.requests import follow, rule_of, with_requests
 from xraysynth.evaluate.suite.run import evaluate_suite
 from xraysynth.evaluate.suite.takers import contestants
 from xraysynth.evaluate.suite.tasks import Task, threat_task
-from xraysynth.gan.checkpoint import save_generator
+from xraysynth.gan.checkpoint import load_generator, save_generator
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import Inversion
@@ -383,7 +383,10 @@ def drawn_by_file(tmp_path_factory: pytest.TempPathFactory) -> SuiteSource:
     return SuiteSource(gan=str(folder / "g.safetensors"), scans=folder / "s.h5")
 
 
-def test_worker_processes_make_the_same_page(drawn_by_file: SuiteSource, tmp_path: Path) -> None:
+def test_worker_processes_make_the_same_page(
+    drawn_by_file: SuiteSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "load_generator", load_generator)
     config = SuiteConfig(
         methods=("random",),
         tasks=("gun",),

@@ -100,7 +100,7 @@ def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     merged = table(cells, protocol, "miou_threats_merged")
     rows = []
     for name, tasks in wiou.items():
-        pair = difference(wiou[OURS], tasks)
+        pair = difference(wiou.get(OURS, {}), tasks)
         behind = (
             "" if name == OURS else f"{points(pair.mean)} [{points(pair.low)}, {points(pair.high)}]"
         )
@@ -121,7 +121,7 @@ def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
 def _by_task(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     """Return one row a method, one column a task."""
     wiou = table(cells, protocol, "wiou")
-    tasks = list(wiou[OURS])
+    tasks = dict.fromkeys(task for by in wiou.values() for task in by)
     rows = [
         (name, *(spread(*mean_and_deviation(list(by.get(t, {}).values()))) for t in tasks))
         for name, by in wiou.items()

@@ -37,7 +37,7 @@ def choices_section(report: Mapping[str, Any]) -> str:
     wiou, miou = (table(report["cells"], "A", measure) for measure in ("wiou", "miou"))
     rows = []
     for name in names:
-        if BAG not in wiou.get(name, {}):
+        if BAG not in wiou.get(name, {}) or BAG not in wiou.get(OURS, {}):
             continue
         by = {BAG: wiou[name][BAG]}
         pair = difference({BAG: wiou[OURS][BAG]}, by)
@@ -103,8 +103,7 @@ def exemplars_section(cells: Sequence[Mapping[str, Any]]) -> str:
             continue
         rows = [
             (task, str(number), *(points(by.get(task, {}).get(number)) for by in wiou.values()))
-            for task in wiou[OURS]
-            for number in sorted(wiou[OURS][task])
+            for task, number in sorted({(t, n) for by in wiou.values() for t in by for n in by[t]})
         ]
         parts.append(f"{protocol}, wIoU:\n")
         parts.append(markdown_table(("task", "exemplar", *wiou), rows))
