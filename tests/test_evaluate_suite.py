@@ -141,6 +141,11 @@ def test_the_page_names_methods_tasks_exemplars_and_failures(folder: Path) -> No
     assert "| ours, all exemplars at once |" in page
     assert "nan" not in page
     assert "missing" not in page
+    scores = table(report_of(folder)["cells"], "A", "wiou")
+    names = report_of(folder)["choices"]
+    ahead = difference(scores["ours"], scores["linear"])
+    assert "linear" not in names
+    assert f"Ours less the best other method, linear: **{100 * ahead.mean:.1f}**" in page
 
 
 def test_the_page_tells_what_all_its_parts_cost(folder: Path) -> None:

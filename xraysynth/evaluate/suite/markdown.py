@@ -24,7 +24,7 @@ from xraysynth.evaluate.suite.sections import (
     missing_section,
     reliability_section,
 )
-from xraysynth.oneshot.methods import OURS
+from xraysynth.oneshot.methods import OURS, PUBLISHED
 
 PROTOCOLS = {
     "A": "generated scans, an oracle's labels taken as the truth",
@@ -54,10 +54,11 @@ def page(report: Mapping[str, Any]) -> str:
         if protocol == "C":
             parts.append(downstream_section(cells))
             continue
-        parts += [_summary(cells, protocol), _by_task(cells, protocol)]
+        parts += [_verdict(cells, protocol), _summary(cells, protocol), _by_task(cells, protocol)]
         asked = with_requests([cell for cell in cells if cell["protocol"] == protocol])
         if asked:
-            parts += [REQUESTS, _summary(asked, protocol), _by_task(asked, protocol)]
+            parts += [REQUESTS, _verdict(asked, protocol), _summary(asked, protocol)]
+            parts.append(_by_task(asked, protocol))
     parts += [
         choices_section(report),
         reliability_section(cells),
@@ -88,10 +89,31 @@ over a whole test set. **wIoU** weighs classes by their true foreground pixels, 
 out; **mIoU** is the mean over classes with pixels, the background included. +- is the sample \
 deviation over exemplars. Differences are ours less the other, paired by exemplar, with \
 Student's 95 % interval (Welch and Satterthwaite over tasks, which are fixed and weigh alike); it \
-covers the choice of exemplars, not that of the test scans. All in points of 100.
+covers the choice of exemplars, not that of the test scans. All in points of 100. What the \
+methods' settings were chosen by: `docs/decisions/0016-suite-on-one-core.md`.
 
 {methods}
 """
+
+
+def _verdict(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
+    """Return how far ours is ahead of the best other method and of the published recipe."""
+    wiou = table(cells, protocol, "wiou")
+    own = wiou.get(OURS, {})
+    ahead = {name: difference(own, by) for name, by in wiou.items() if name != OURS}
+    ahead = {name: pair for name, pair in ahead.items() if pair.pairs}
+    if not ahead:
+        return ""
+    closest = min(ahead, key=lambda name: ahead[name].mean)
+    lines = [
+        f"Ours less {what}: **{points(pair.mean)}** [{points(pair.low)}, {points(pair.high)}] wIoU "
+        f"over {pair.pairs} exemplars of {len(own)} tasks.\n"
+        for what, pair in (
+            (f"the best other method, {closest}", ahead[closest]),
+            *((("the published recipe", ahead[PUBLISHED]),) if PUBLISHED in ahead else ()),
+        )
+    ]
+    return "\n".join(lines)
 
 
 def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:

@@ -10,7 +10,7 @@ from xraysynth.evaluate.suite import ablation
 from xraysynth.evaluate.suite.config import BAG, SuiteConfig
 from xraysynth.evaluate.suite.contestant import Contestant
 from xraysynth.evaluate.suite.material import Choice
-from xraysynth.oneshot.methods import METHODS, OURS, method
+from xraysynth.oneshot.methods import METHODS, OURS, PUBLISHED, method
 
 Suite = Literal["paper", "ablation"]
 CHOICES: Mapping[str, Choice] = {
@@ -33,7 +33,7 @@ def contestants(suite: Suite, config: SuiteConfig) -> list[Contestant]:
     if suite == "ablation":
         return ablation.contestants(config.ours)
     names = dict.fromkeys([OURS, *(method(name).name for name in config.methods)])
-    given = {OURS: config.ours, "published": config.published}
+    given = {OURS: config.ours, PUBLISHED: config.published}
     every = [
         METHODS[name].changed(name, METHODS[name].summary, given.get(name, config.baseline))
         for name in names
