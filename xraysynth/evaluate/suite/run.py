@@ -79,7 +79,7 @@ def evaluate_suite(  # noqa: PLR0913 (what the command line names)
             report = _report(source, cells, taking_part)
             _write(report, data, target)
             if workers > 1:
-                maker.told(", ".join([job.reference, *(taking_part[n].name for n in job.numbers)]))
+                maker.told(job.reference or taking_part[job.numbers[0]].name)
         _write(report, data, target)
     return report
 
