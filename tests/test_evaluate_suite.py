@@ -24,9 +24,13 @@ from xraysynth.evaluate.suite.ablation import CHANGES, changed
 from xraysynth.evaluate.suite.config import DownstreamConfig, MaterialConfig, SuiteConfig
 from xraysynth.evaluate.suite.counting import counted
 from xraysynth.evaluate.suite.figures import cell_scores, difference, reliability, table
+from xraysynth.evaluate.suite.jobs import SuiteSource
 from xraysynth.evaluate.suite.material import JudgedScans
-from xraysynth.evaluate.suite.run import SuiteSource, contestants, evaluate_suite
+from xraysynth.evaluate.suite.run import evaluate_suite
+from xraysynth.evaluate.suite.takers import contestants
 from xraysynth.evaluate.suite.tasks import Task, threat_task
+from xraysynth.gan.checkpoint import load_generator, save_generator
+from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import Inversion
 from xraysynth.gan.sampling import generated_images
@@ -114,8 +118,9 @@ def test_all_cells_are_there_and_true_masks_of_a_toy_are_found(folder: Path) -> 
     cells = report_of(folder)["cells"]
     assert {cell["task"] for cell in cells} == {"gun", "knife", "bag"}
     counts = {p: sum(cell["protocol"] == p for cell in cells) for p in "ABC"}
-    # Two methods, three tasks, two exemplars, other choices of the bag's; exact pairs beside ours.
-    assert counts == {"A": 12 + 4, "B": 12 + 4, "C": 4}
+    # Two methods, three tasks, two exemplars; three other ways with the bag's. Exact pairs and the
+    # judge's masks beside ours.
+    assert counts == {"A": 12 + 6, "B": 12 + 6, "C": 6}
     for protocol in "AB":
         scores = table(cells, protocol, "wiou")["ours"]
         assert np.mean(list(scores["bag"].values())) > 0.6
@@ -129,7 +134,14 @@ def test_the_page_names_methods_tasks_exemplars_and_failures(folder: Path) -> No
     for text in ("**ours**", "| linear |", "| knife | 1 |", "## Failures\n\nNone.", "exact pairs"):
         assert text in page
     assert "| ours, scan by lot |" in page
+    assert "| ours, all exemplars at once |" in page
     assert "nan" not in page
+    assert "missing" not in page
+    scores = table(report_of(folder)["cells"], "A", "wiou")
+    names = report_of(folder)["choices"]
+    ahead = difference(scores["ours"], scores["linear"])
+    assert "linear" not in names
+    assert f"Ours less the best other method, linear: **{100 * ahead.mean:.1f}**" in page
 
 
 def test_the_page_tells_what_all_its_parts_cost(folder: Path) -> None:
@@ -265,3 +277,62 @@ def test_the_two_forms_of_the_command_do_not_mix(
     line = ["evaluate", "segmenter", *arguments, "--scans", "s.h5", "--out", "o"]
     assert main(line) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_page_of_a_run_that_was_stopped_says_what_is_missing(
+    scans: Path, patched: None, tmp_path: Path
+) -> None:
+    def stop(done: int, total: int, note: str = "") -> None:
+        if "linear" in note:
+            raise KeyboardInterrupt
+
+    small = SMALL.model_copy(update={"protocols": ("A",), "tasks": ("gun",)})
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_suite(SuiteSource(gan="toy", scans=scans), small, 0, tmp_path, progress=stop)
+    page = (tmp_path / "oneshot.md").read_text()
+    assert "**Not finished: 3 cells are missing**" in page
+    assert "| ours | 1 | 0 | 0 |\n| linear | 2 | 0 | 0 |" in page
+    assert "| **ours** |" in page
+
+
+@pytest.fixture(scope="module")
+def drawn_by_file(tmp_path_factory: pytest.TempPathFactory) -> SuiteSource:
+    """A small generator's file, and its own scans; whatever is bright in them counts as a gun."""
+    folder = tmp_path_factory.mktemp("drawn")
+    network = NetworkConfig(
+        resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=16
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(network).eval().requires_grad_(False)
+    save_generator(folder / "g.safetensors", generator)
+    images = generated_images(generator, generator.synthesis(latents_of_file(generator)))
+    bright = images.mean(3)
+    masks = (bright > np.quantile(bright, 0.7)).astype(np.uint8)
+    metadata = np.zeros(100, schema.table_dtype("scans"))
+    batch = ScanBatch(images=images, masks=masks, metadata=metadata)
+    write_scans(folder / "s.h5", iter([batch]), count=100, classes=NAMES[:2], attributes={})
+    return SuiteSource(gan=str(folder / "g.safetensors"), scans=folder / "s.h5")
+
+
+def test_worker_processes_make_the_same_page(
+    drawn_by_file: SuiteSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "load_generator", load_generator)
+    config = SuiteConfig(
+        methods=("random",),
+        tasks=("gun",),
+        protocols=("A",),
+        clusterings=2,
+        ours=changed(LearnConfig(), {"cluster.steps": 2, "cluster.statistics_images": 8}),
+        baseline=BaselineConfig(statistics_images=8, steps=20),
+        material=SMALL.material,
+    )
+    pages = []
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        report = evaluate_suite(drawn_by_file, config, 0, out, workers=workers)
+        assert not report["missing"]
+        assert not any("failed" in cell for cell in report["cells"])
+        pages.append((out / "oneshot.md").read_text().split("## What this page cost")[0])
+    assert pages[0] == pages[1]

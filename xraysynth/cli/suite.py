@@ -11,7 +11,7 @@ from xraysynth.cli.gan import given_settings
 from xraysynth.cli.parser import Parser, positive
 from xraysynth.errors import InputError
 
-SUITE_ONLY = ("gan", "exemplars", "methods", "tasks", "protocols", "markdown")
+SUITE_ONLY = ("gan", "exemplars", "methods", "tasks", "protocols", "markdown", "workers")
 """Arguments that only --suite knows."""
 
 
@@ -27,12 +27,16 @@ def add_suite(parser: Parser) -> None:
     suite.add_argument("--tasks", nargs="+", metavar="NAME", help='only these, such as "bag" (all)')
     suite.add_argument("--protocols", nargs="+", choices=("A", "B", "C"), help="only these (all)")
     suite.add_argument("--markdown", type=Path, metavar="PATH", help="where the page goes")
+    suite.add_argument(
+        "--workers", type=positive, metavar="W", help="processes at once; never change a figure (1)"
+    )
 
 
 def suite(arguments: argparse.Namespace) -> int:
     """Compare all methods, or variants of ours."""
     from xraysynth.evaluate.suite.config import SuiteConfig
-    from xraysynth.evaluate.suite.run import SuiteSource, evaluate_suite
+    from xraysynth.evaluate.suite.jobs import SuiteSource
+    from xraysynth.evaluate.suite.run import evaluate_suite
     from xraysynth.evaluate.suite.summary import headline
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
@@ -48,7 +52,13 @@ def suite(arguments: argparse.Namespace) -> int:
     source = SuiteSource(gan=arguments.gan, scans=arguments.scans, suite=arguments.suite)
     with watched("suite") as progress:
         report = evaluate_suite(
-            source, config, arguments.seed, arguments.out, arguments.markdown, progress
+            source,
+            config,
+            arguments.seed,
+            arguments.out,
+            arguments.markdown,
+            progress,
+            workers=arguments.workers or 1,
         )
     if arguments.json:
         show_json(report)

@@ -14,6 +14,7 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -185,12 +186,35 @@ def learn_clusters(
     )
 
 
+def drawn_statistics(
+    generator: Generator, count: int, batch: int, seed: int, *, psi: float = 1.0
+) -> SiteStatistics:
+    """Return mean and deviation of every channel over `count` generated scans."""
+    latent_w = mapped_latents(generator, count, psi, seed, "statistics")
+    return measure_statistics(generator, latent_w.split(batch))
+
+
+def drawn_pixels(
+    latent_w: Tensor, count: int, read: Callable[[Tensor], Tensor], seed: int, name: str
+) -> Tensor:
+    """Return up to `count` random pixels (m, D), as many of each scan.
+
+    `read` makes maps (1, D, H, W) of the codes (1, num_ws, w_dim) of one scan.
+    """
+    each = -(-count // len(latent_w))
+    parts = []
+    for number, one in enumerate(latent_w.split(1)):
+        flat = read(one)[0].flatten(1).T
+        chosen = stream(seed, name, number).permutation(len(flat))[:each]
+        parts.append(flat[torch.from_numpy(chosen).to(flat.device)])
+    return torch.cat(parts)[:count]
+
+
 def cluster_statistics(generator: Generator, config: ClusterConfig, seed: int) -> SiteStatistics:
     """Return the channel statistics that clustering normalises by."""
-    latent_w = mapped_latents(
-        generator, config.statistics_images, config.truncation_psi, seed, "statistics"
+    statistics = drawn_statistics(
+        generator, config.statistics_images, config.images, seed, psi=config.truncation_psi
     )
-    statistics = measure_statistics(generator, latent_w.split(config.images))
     if config.normalise:
         return statistics
     # One scale for all, so that learning rates mean the same.

@@ -16,7 +16,7 @@ from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.learn import LearnConfig, learn_head
 from xraysynth.settings import nearest
 
-OURS = "ours"
+OURS, PUBLISHED = "ours", "published"
 
 
 def cluster(generator: Generator, config: LearnConfig, seed: int) -> Clustering:
@@ -53,7 +53,7 @@ def _table() -> dict[str, Method]:
             teach=teach_ours,
         ),
         Method(
-            name="published",
+            name=PUBLISHED,
             summary="the published recipe: 512 values, 4,000 prototypes, 3x3 head",
             config=published.PublishedConfig(),
             prepare=published.learn_projection,

@@ -23,10 +23,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import mapped_latents
+from xraysynth.oneshot.clustering import drawn_pixels, mapped_latents
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson
-from xraysynth.randomness import stream
 from xraysynth.settings import Settings
 
 
@@ -52,15 +51,12 @@ def unlabelled_pixels(
 ) -> Tensor:
     """Return mapped pixels (m, D), m up to `config.pixels`, of generated scans; untruncated."""
     latent_w = mapped_latents(generator, config.scans, 1.0, seed, "unlabelled")
-    each = -(-config.pixels // config.scans)
-    parts = []
-    for number, one in enumerate(latent_w.split(1)):
+
+    def read(one: Tensor) -> Tensor:
         with torch.no_grad():
-            maps = project(generator, one, site_map, interpolation)[1]
-        flat = maps[0].flatten(1).T
-        chosen = stream(seed, "unlabelled pixels", number).permutation(len(flat))[:each]
-        parts.append(flat[torch.from_numpy(chosen).to(flat.device)])
-    return torch.cat(parts)[: config.pixels]
+            return project(generator, one, site_map, interpolation)[1]
+
+    return drawn_pixels(latent_w, config.pixels, read, seed, "unlabelled pixels")
 
 
 def common_classes(lesson: Lesson, share: float) -> Tensor:

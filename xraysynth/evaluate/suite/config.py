@@ -24,8 +24,12 @@ BAG = "bag"
 class DownstreamConfig(Settings):
     """Protocol C: a network trained on exported pairs alone."""
 
-    methods: tuple[str, ...] = ("ours", "published", "linear")
+    methods: tuple[str, ...] = ("ours", "ours, all exemplars at once", "published")
     """Whose pairs are trained on."""
+    requests: tuple[bool, ...] = (False, True)
+    """Whether masks follow what scans were asked to hold; of a generator that can be asked."""
+    exemplars: int = Field(3, ge=1)
+    """Exemplars, of those of the other protocols, that it is done for; each has its own network."""
     tasks: tuple[str, ...] = (BAG,)
     """Tasks that it is done for."""
     pairs: int = Field(1000, ge=20)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xraysynth.evaluate.suite.config import Protocol
@@ -29,6 +29,10 @@ class Contestant:
     def name(self) -> str:
         """As in tables."""
         return self.method.name
+
+    def renamed(self, name: str) -> Contestant:
+        """Return the same with another name and no summary of its own."""
+        return replace(self, method=self.method.changed(name, "", self.method.config))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -62,3 +66,15 @@ class Place:
     """What is told apart."""
     exemplar: int
     """Number of the exemplar."""
+    requests: bool = False
+    """In protocol C: whether masks follow what scans were asked to hold. A has both in one cell."""
+
+    def title(self, name: str) -> str:
+        """Return a method's name as it stands in tables here.
+
+        Examples
+        --------
+        >>> Place(protocol="C", task=None, exemplar=0, requests=True).title("ours")
+        'ours, requests known'
+        """
+        return f"{name}, requests known" if self.requests else name

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from xraysynth.evaluate.metrics import Confusion
 from xraysynth.evaluate.suite.cost import measured
 from xraysynth.evaluate.suite.material import JudgedScans
+from xraysynth.evaluate.suite.requests import REQUESTED, follow, rule_of
 from xraysynth.evaluate.suite.tasks import Task
 from xraysynth.oneshot.baselines.batch import FeatureBatch
-from xraysynth.oneshot.baselines.model import PixelModel, batches
+from xraysynth.oneshot.baselines.model import PixelModel, batches, labelled
 
 BINS = 10
 """Bins of confidence in which right pixels are counted."""
@@ -27,14 +29,22 @@ class _Count:
     def __init__(self, model: PixelModel, task: Task) -> None:
         self.model, self.task, self.ids = model, task, task.ids(model.class_names)
         self.confusion = Confusion(task.class_names)
+        self.rule = rule_of(model, model.generator)
+        self.requested = None if self.rule is None else Confusion(task.class_names)
         self.pixels, self.right = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
         self.confident = np.zeros(BINS)
         self.seconds = 0.0
 
-    def add(self, batch: FeatureBatch, truth: np.ndarray) -> None:
-        """Count a few scans."""
+    def add(self, batch: FeatureBatch, truth: np.ndarray, asked: Tensor | None) -> None:
+        """Count a few scans; `asked` (n, labels) is what they were asked to hold, if anything."""
         with measured() as cost:
-            label_map, probability = self.model.labels(batch)
+            scores = self.model.known_scores(batch)
+            if asked is None:
+                self.requested = None
+            if self.rule is not None and self.requested is not None:
+                given = labelled(follow(scores, self.rule, asked))[0]
+                self.requested.add(truth, self.task.ids(self.rule.class_names)[given])
+            label_map, probability = labelled(scores)
             found = self.ids[label_map]
             self.confusion.add(truth, found)
             highest = probability.max(1)
@@ -51,6 +61,7 @@ class _Count:
             "scans": scans,
             "classes": list(self.task.class_names),
             "confusion": self.confusion.matrix.tolist(),
+            **self._requested(),
             "reliability": {
                 "pixels": self.pixels.tolist(),
                 "right": self.right.tolist(),
@@ -58,6 +69,12 @@ class _Count:
             },
             "cpu_seconds": round(self.seconds, 3),
         }
+
+    def _requested(self) -> dict[str, Any]:
+        """Return the counts with requests applied, if there were any."""
+        if self.requested is None:
+            return {}
+        return {REQUESTED: {"confusion": self.requested.matrix.tolist()}}
 
 
 def counted(pupils: Sequence[Pupil], tests: Sequence[JudgedScans]) -> list[dict[str, Any]]:
@@ -71,6 +88,6 @@ def counted(pupils: Sequence[Pupil], tests: Sequence[JudgedScans]) -> list[dict[
     for batch in batches(generator, latent_w):
         rows = slice(start, start + len(batch))
         for count, test in zip(counts, tests, strict=True):
-            count.add(batch, test.truth[rows])
+            count.add(batch, test.truth[rows], None if test.asked is None else test.asked[rows])
         start += len(batch)
     return [count.result(start) for count in counts]

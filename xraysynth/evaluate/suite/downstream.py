@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from xraysynth import schema
 from xraysynth.evaluate.metrics import Confusion
 from xraysynth.evaluate.suite.config import DownstreamConfig
+from xraysynth.evaluate.suite.contestant import Place
 from xraysynth.evaluate.suite.material import Material
+from xraysynth.evaluate.suite.requests import follow, rule_of
 from xraysynth.evaluate.suite.scan_rows import downstream_rows
-from xraysynth.evaluate.suite.tasks import Task, drawn
+from xraysynth.evaluate.suite.tasks import Task, asked, drawn
 from xraysynth.gan.sampling import generated_images
-from xraysynth.oneshot.baselines.model import PixelModel, batches
+from xraysynth.oneshot.baselines.batch import FeatureBatch
+from xraysynth.oneshot.baselines.model import PixelModel, batches, labelled
 from xraysynth.oneshot.labeller import class_probabilities, split_scans, train_classifier
 from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import ScanBatch, n_views, open_scans, write_scans
@@ -24,17 +28,41 @@ from xraysynth.scanfile import ScanBatch, n_views, open_scans, write_scans
 BLOCK = 32
 """Scans in memory at a time."""
 
+Masks = Callable[[FeatureBatch, Tensor | None], np.ndarray]
+"""A few scans, and what they were asked to hold, to masks (n, H, W) in the task's ids."""
 Pairs = Iterator[tuple[np.ndarray, np.ndarray]]
 """Scans (n, H, W, C) and masks (n, H, W) in the task's ids."""
 
 
 def pairs_cell(
-    material: Material, model: PixelModel, task: Task, number: int, config: DownstreamConfig
+    material: Material, model: PixelModel, place: Place, config: DownstreamConfig
 ) -> dict[str, Any]:
     """Return the test of a network trained on generated scans and a model's masks."""
-    return _trained_and_tested(
-        material, _generated_pairs(material, model, task, config), task, number, config
-    )
+    rule = rule_of(model, material.generator) if place.requests else None
+    ids = place.task.ids(model.class_names if rule is None else rule.class_names)
+
+    def masks(batch: FeatureBatch, asked: Tensor | None) -> np.ndarray:
+        return ids[labelled(follow(model.known_scores(batch), rule, asked))[0]]
+
+    pairs = _generated_pairs(material, place.task, config, masks)
+    return _trained_and_tested(material, pairs, place.task, place.exemplar, config)
+
+
+def judge_cell(
+    material: Material, task: Task, number: int, config: DownstreamConfig
+) -> dict[str, Any]:
+    """Return the test of a network trained on generated scans and the oracle's masks.
+
+    What it lacks of exact pairs, the generator lacks, and the oracle.
+    """
+    ids, oracle = task.ids(material.class_names), material.networks.oracle
+
+    def masks(batch: FeatureBatch, _: Tensor | None) -> np.ndarray:
+        images = generated_images(material.generator, batch.images)
+        return ids[class_probabilities(oracle.model, images).argmax(1)]
+
+    pairs = _generated_pairs(material, task, config, masks)
+    return _trained_and_tested(material, pairs, task, number, config)
 
 
 def exact_cell(
@@ -45,15 +73,18 @@ def exact_cell(
 
 
 def _generated_pairs(
-    material: Material, model: PixelModel, task: Task, config: DownstreamConfig
+    material: Material, task: Task, config: DownstreamConfig, masks: Masks
 ) -> Pairs:
     """Yield generated scans and their masks; others than those of protocol A."""
-    ids, generator = task.ids(model.class_names), material.generator
+    generator = material.generator
     seed, psi = stream_seed(material.seed, "suite pairs"), material.config.truncation_psi
     for start in range(0, config.pairs, BLOCK):
         numbers = range(start, min(start + BLOCK, config.pairs))
+        requests, at = asked(generator, task, numbers), 0
         for batch in batches(generator, drawn(generator, task, numbers, psi, seed)):
-            yield generated_images(generator, batch.images), ids[model.labels(batch)[0]]
+            some = None if requests is None else requests[at : at + len(batch)]
+            yield generated_images(generator, batch.images), masks(batch, some)
+            at += len(batch)
 
 
 def _exact_pairs(material: Material, task: Task, config: DownstreamConfig) -> Pairs:

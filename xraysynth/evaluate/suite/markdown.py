@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xraysynth.evaluate.suite.cells import EXACT
+from xraysynth.evaluate.suite.downstream_section import downstream_section
 from xraysynth.evaluate.suite.figures import (
     difference,
     mean_and_deviation,
     over_tasks,
     table,
 )
+from xraysynth.evaluate.suite.requests import with_requests
 from xraysynth.evaluate.suite.rows import markdown_table, points, spread
 from xraysynth.evaluate.suite.sections import (
     choices_section,
@@ -20,9 +21,10 @@ from xraysynth.evaluate.suite.sections import (
     failures_section,
     inversion_section,
     judge_section,
+    missing_section,
     reliability_section,
 )
-from xraysynth.oneshot.methods import OURS
+from xraysynth.oneshot.methods import OURS, PUBLISHED
 
 PROTOCOLS = {
     "A": "generated scans, an oracle's labels taken as the truth",
@@ -30,23 +32,33 @@ PROTOCOLS = {
     "C": "a network trained on generated pairs alone, tested on held-out scans with exact masks",
 }
 
+REQUESTS = """### The same, requests known
+
+Every test scan was asked to hold one content. Asked for a knife, it holds no gun: what looks like
+one is given to what was asked for, as an export does (`export.use_request`). That is knowledge
+about the scan and helps every method alike, so it is not part of the headline.
+"""
+
 Figures = Mapping[str, Mapping[str, Mapping[int, float]]]
 
 
 def page(report: Mapping[str, Any]) -> str:
     """Return the Markdown of a report."""
     others = set(report["choices"])
-    cells = [cell for cell in report["cells"] if cell["method"] not in others]
-    parts = [_head(report)]
+    cells = [c for c in report["cells"] if c["protocol"] == "C" or c["method"] not in others]
+    parts = [_head(report), missing_section(report)]
     for protocol in [p for p in PROTOCOLS if any(cell["protocol"] == p for cell in cells)]:
         parts.append(f"## {protocol}: {PROTOCOLS[protocol]}\n")
         if protocol == "B":
             parts.append(inversion_section(report))
         if protocol == "C":
-            parts.append(_downstream(cells))
+            parts.append(downstream_section(cells))
             continue
-        parts.append(_summary(cells, protocol))
-        parts.append(_by_task(cells, protocol))
+        parts += [_verdict(cells, protocol), _summary(cells, protocol), _by_task(cells, protocol)]
+        asked = with_requests([cell for cell in cells if cell["protocol"] == protocol])
+        if asked:
+            parts += [REQUESTS, _verdict(asked, protocol), _summary(asked, protocol)]
+            parts.append(_by_task(asked, protocol))
     parts += [
         choices_section(report),
         reliability_section(cells),
@@ -77,10 +89,31 @@ over a whole test set. **wIoU** weighs classes by their true foreground pixels, 
 out; **mIoU** is the mean over classes with pixels, the background included. +- is the sample \
 deviation over exemplars. Differences are ours less the other, paired by exemplar, with \
 Student's 95 % interval (Welch and Satterthwaite over tasks, which are fixed and weigh alike); it \
-covers the choice of exemplars, not that of the test scans. All in points of 100.
+covers the choice of exemplars, not that of the test scans. All in points of 100. What the \
+methods' settings were chosen by: `docs/decisions/0016-suite-on-one-core.md`.
 
 {methods}
 """
+
+
+def _verdict(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
+    """Return how far ours is ahead of the best other method and of the published recipe."""
+    wiou = table(cells, protocol, "wiou")
+    own = wiou.get(OURS, {})
+    ahead = {name: difference(own, by) for name, by in wiou.items() if name != OURS}
+    ahead = {name: pair for name, pair in ahead.items() if pair.pairs}
+    if not ahead:
+        return ""
+    closest = min(ahead, key=lambda name: ahead[name].mean)
+    lines = [
+        f"Ours less {what}: **{points(pair.mean)}** [{points(pair.low)}, {points(pair.high)}] wIoU "
+        f"over {pair.pairs} exemplars of {len(own)} tasks.\n"
+        for what, pair in (
+            (f"the best other method, {closest}", ahead[closest]),
+            *((("the published recipe", ahead[PUBLISHED]),) if PUBLISHED in ahead else ()),
+        )
+    ]
+    return "\n".join(lines)
 
 
 def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
@@ -89,7 +122,7 @@ def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     merged = table(cells, protocol, "miou_threats_merged")
     rows = []
     for name, tasks in wiou.items():
-        pair = difference(wiou[OURS], tasks)
+        pair = difference(wiou.get(OURS, {}), tasks)
         behind = (
             "" if name == OURS else f"{points(pair.mean)} [{points(pair.low)}, {points(pair.high)}]"
         )
@@ -110,25 +143,9 @@ def _summary(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
 def _by_task(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     """Return one row a method, one column a task."""
     wiou = table(cells, protocol, "wiou")
-    tasks = list(wiou[OURS])
+    tasks = dict.fromkeys(task for by in wiou.values() for task in by)
     rows = [
         (name, *(spread(*mean_and_deviation(list(by.get(t, {}).values()))) for t in tasks))
         for name, by in wiou.items()
     ]
     return f"wIoU by task:\n\n{markdown_table(('method', *tasks), rows)}"
-
-
-def _downstream(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return what training on pairs reaches, as a share of exact pairs."""
-    miou, wiou = (table(cells, "C", measure) for measure in ("miou", "wiou"))
-    pairs = next(cell["pairs"] for cell in cells if cell["protocol"] == "C" and "pairs" in cell)
-    rows = []
-    for name, tasks in miou.items():
-        for task, by in tasks.items():
-            exact = mean_and_deviation(list(miou[EXACT][task].values()))[0]
-            mean, deviation = mean_and_deviation(list(by.values()))
-            share = "" if name == EXACT else f"{100 * mean / exact:.1f} %"
-            weighted = mean_and_deviation(list(wiou[name][task].values()))
-            rows.append((task, name, spread(mean, deviation), spread(*weighted), share))
-    head = ("task", "trained on", "mIoU", "wIoU", "share of exact, mIoU")
-    return f"{pairs} pairs each, the same network and steps.\n\n{markdown_table(head, rows)}"

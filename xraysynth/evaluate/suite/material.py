@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +55,8 @@ class JudgedScans:
     """(n, num_ws, w_dim)"""
     truth: np.ndarray
     """(n, H, W) uint8, ids of the task."""
+    asked: Tensor | None = None
+    """(n, labels): what each was asked to hold, if the generator can be asked and drew them."""
 
 
 class Material:
@@ -70,7 +72,7 @@ class Material:
         progress: Progress = silent,
     ) -> None:
         self.generator, self.scans, self.config, self.seed = generator, Path(scans), config, seed
-        self.progress = progress
+        self.progress, self.work = progress, work
         self.class_names = checked_classes(generator, self.scans)
         self.networks = LabelNetworks(self.scans, config, seed, work, progress)
         self.identity = {
@@ -82,12 +84,22 @@ class Material:
         self.folder = work / f"material-{digest(self.identity)}"
         write_json(self.folder / "made-from.json", self.identity)
 
+    @cached_property
     def tasks(self) -> list[Task]:
-        """Return all tasks: the threats most often found, then the bag."""
+        """All tasks: the threats most often found, then the bag."""
         counts = np.bincount(self._judged[1].ravel(), minlength=len(self.class_names))
         threats = threat_names(self.generator, self.class_names, counts)
         kept = threats[: self.config.binary_tasks]
         return [*(threat_task(name) for name in kept), bag_task(self.class_names)]
+
+    def make_all(
+        self, exemplars: Iterable[tuple[Task, int, Choice]], protocols: Collection[str]
+    ) -> None:
+        """Make now what will be needed: worker processes must not all make the same."""
+        for task, number, choice in exemplars:
+            self.exemplar(task, number, choice)
+        if "B" in protocols:
+            self.inverted(bag_task(self.class_names))
 
     def exemplar(self, task: Task, number: int, choice: Choice = "proposed") -> Exemplar | None:
         """Return a numbered exemplar, or None where no candidate holds what is asked for."""
@@ -108,7 +120,11 @@ class Material:
     def generated(self, task: Task) -> JudgedScans:
         """Return generated scans with the oracle's labels (protocol A), the same for all tasks."""
         latent_w, labels = self._judged
-        return JudgedScans(latent_w=latent_w, truth=task.ids(self.class_names)[labels])
+        return JudgedScans(
+            latent_w=latent_w,
+            truth=task.ids(self.class_names)[labels],
+            asked=asked(self.generator, bag_task(self.class_names), range(len(labels))),
+        )
 
     def inverted(self, task: Task) -> JudgedScans:
         """Return held-out simulated scans, inverted, with exact masks (protocol B)."""

@@ -17,13 +17,27 @@ from xraysynth.evaluate.suite.rows import markdown_table, points, spread
 from xraysynth.oneshot.methods import OURS
 
 
+def missing_section(report: Mapping[str, Any]) -> str:
+    """Return what has not been measured yet, if anything."""
+    missing = report["missing"]
+    if not missing:
+        return ""
+    count = sum(sum(by.values()) for by in missing.values())
+    rows = [(name, *(str(by.get(p, 0)) for p in "ABC")) for name, by in missing.items()]
+    return (
+        f"**Not finished: {count} cells are missing**, and figures below are of the others; means "
+        "of methods with different exemplars do not compare, paired differences do. The same "
+        f"command goes on.\n\n{markdown_table(('cells missing', 'A', 'B', 'C'), rows)}"
+    )
+
+
 def choices_section(report: Mapping[str, Any]) -> str:
     """Return how much depends on which scan of the bag is labelled."""
     names = [OURS, *report["choices"]]
     wiou, miou = (table(report["cells"], "A", measure) for measure in ("wiou", "miou"))
     rows = []
     for name in names:
-        if BAG not in wiou.get(name, {}):
+        if BAG not in wiou.get(name, {}) or BAG not in wiou.get(OURS, {}):
             continue
         by = {BAG: wiou[name][BAG]}
         pair = difference({BAG: wiou[OURS][BAG]}, by)
@@ -38,11 +52,12 @@ def choices_section(report: Mapping[str, Any]) -> str:
         )
     if len(rows) < 2:
         return ""
-    head = ("ours, by how the scan is chosen", "wIoU", "mIoU", "ours less it, wIoU [95 %]")
+    head = ("ours, by what is labelled", "wIoU", "mIoU", "ours less it, wIoU [95 %]")
     return (
         "## Which scan is labelled\n\nThe bag (A). **ours** takes the candidate that holds many "
         "classes, as the labeller sees them, and is like the others; `xraysynth propose` asks no "
-        f"labeller.\n\n{markdown_table(head, rows)}"
+        "labeller. **all exemplars at once** are the same labelled scans each time, with another "
+        f"clustering.\n\n{markdown_table(head, rows)}"
     )
 
 
@@ -56,7 +71,7 @@ def cost_section(report: Mapping[str, Any]) -> str:
     ]
     return (
         "## What this page cost\n\nOne thread. The wall clock counts waiting for a machine that "
-        "others use as well. Other suites on the same generator or scans share the first three "
+        "others use as well. Other suites on the same generator or scans share the first "
         "rows.\n\n" + markdown_table(("part", "CPU minutes", "minutes by the clock"), rows)
     )
 
@@ -88,8 +103,7 @@ def exemplars_section(cells: Sequence[Mapping[str, Any]]) -> str:
             continue
         rows = [
             (task, str(number), *(points(by.get(task, {}).get(number)) for by in wiou.values()))
-            for task in wiou[OURS]
-            for number in sorted(wiou[OURS][task])
+            for task, number in sorted({(t, n) for by in wiou.values() for t in by for n in by[t]})
         ]
         parts.append(f"{protocol}, wIoU:\n")
         parts.append(markdown_table(("task", "exemplar", *wiou), rows))

@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from xraysynth.evaluate.suite.figures import difference, over_tasks, table
+from xraysynth.evaluate.suite.requests import with_requests
 from xraysynth.oneshot.methods import OURS
 
 
 def headline(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row a method and protocol; shares, not points."""
     rows = []
-    for protocol in ("A", "B", "C"):
-        wiou = table(report["cells"], protocol, "wiou")
-        miou = table(report["cells"], protocol, "miou")
+    parts = [(protocol, protocol, report["cells"]) for protocol in "ABC"]
+    parts.insert(1, ("A, requests known", "A", with_requests(report["cells"])))
+    for title, protocol, cells in parts:
+        wiou = table(cells, protocol, "wiou")
+        miou = table(cells, protocol, "miou")
         for name, tasks in wiou.items():
             mean, deviation = over_tasks(tasks)
             pair = difference(wiou[OURS], tasks) if OURS in wiou else None
             rows.append(
                 {
-                    "protocol": protocol,
+                    "protocol": title,
                     "method": name,
                     "wiou": round(mean, 4),
                     "+-": round(deviation, 4),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import mapped_latents
+from xraysynth.oneshot.clustering import drawn_pixels, drawn_statistics, mapped_latents
 from xraysynth.oneshot.features import (
     SiteMap,
     SiteStatistics,
     concatenated,
-    measure_statistics,
 )
-from xraysynth.randomness import stream
 from xraysynth.settings import Settings
 
 
@@ -47,8 +47,7 @@ class BaselineConfig(Settings):
 
 def standard_statistics(generator: Generator, config: BaselineConfig, seed: int) -> SiteStatistics:
     """Return mean and deviation of every channel."""
-    latent_w = mapped_latents(generator, config.statistics_images, 1.0, seed, "statistics")
-    return measure_statistics(generator, latent_w.split(8))
+    return drawn_statistics(generator, config.statistics_images, 8, seed)
 
 
 def standard_features(generator: Generator, latent_w: Tensor, statistics: SiteStatistics) -> Tensor:
@@ -63,13 +62,8 @@ def sampled_pixels(
 ) -> Tensor:
     """Return standardised features (n, C) of random pixels of generated scans."""
     latent_w = mapped_latents(generator, config.statistics_images, 1.0, seed, "pixels")
-    each = -(-config.pixels // config.statistics_images)
-    parts = []
-    for number, one in enumerate(latent_w.split(1)):
-        flat = standard_features(generator, one, statistics)[0].flatten(1).T
-        rng = stream(seed, "pixels", number)
-        parts.append(flat[torch.from_numpy(rng.permutation(len(flat))[:each])])
-    return torch.cat(parts)[: config.pixels]
+    read = partial(standard_features, generator, statistics=statistics)
+    return drawn_pixels(latent_w, config.pixels, read, seed, "pixels")
 
 
 def linear_map(

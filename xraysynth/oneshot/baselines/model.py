@@ -45,9 +45,18 @@ class PixelModel:
 
     def labels(self, batch: FeatureBatch) -> tuple[np.ndarray, np.ndarray]:
         """Return what `segment` does, of scans whose features other models may have read."""
+        return labelled(self.known_scores(batch))
+
+    def known_scores(self, batch: FeatureBatch) -> Tensor:
+        """Return scores (n, K, H, W) float32 without gradients."""
         with torch.no_grad():
-            probability = functional.softmax(self.scores(batch).float(), dim=1)
-        return largest(probability)[1].cpu().numpy(), probability.cpu().numpy()
+            return self.scores(batch).float()
+
+
+def labelled(scores: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return label maps (n, H, W) uint8 and probabilities (n, K, H, W) of scores."""
+    probability = functional.softmax(scores, dim=1)
+    return largest(probability)[1].cpu().numpy(), probability.cpu().numpy()
 
 
 def batches(generator: Generator, latent_w: Tensor) -> Iterator[FeatureBatch]:

@@ -10,7 +10,8 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -56,15 +57,13 @@ def teach_ensemble(
     labels = taught.labels.flatten()
     networks = []
     for number in range(config.networks):
-        network = seeded(
-            lambda: per_pixel(pixels.shape[1], taught.n_classes), stream_seed(seed, "mlp", number)
-        ).to(pixels.device)
         rng = stream(seed, "mlp pixels", number)
         shape = (config.network_steps, config.network_pixels)
         chosen = torch.from_numpy(rng.integers(0, len(pixels), shape))
         batches = ((pixels[some], labels[some]) for some in chosen)
-        learned = trained(network, batches, config.learning_rate)
-        first = split_first(generator, learned, prepared)
+        build = partial(per_pixel, pixels.shape[1], taught.n_classes)
+        own_seed = stream_seed(seed, "mlp", number)
+        first, learned = _learned(generator, prepared, build, batches, (config, own_seed))
         networks.append((first, per_pixel_layers(learned)))
 
     def scores(batch: FeatureBatch) -> Tensor:
@@ -87,18 +86,30 @@ def teach_convolutions(
     """Return a small convolutional network on the concatenated features."""
     taught = lesson(generator, exemplars)
     features = standard_features(generator, taught.latent_w, prepared)
-    network = seeded(
-        lambda: convolutions(features.shape[1], taught.n_classes), stream_seed(seed, "cnn")
-    ).to(device_of(generator))
+    build = partial(convolutions, features.shape[1], taught.n_classes)
     batches = _crops(features, taught.labels, config, seed)
-    learned = trained(network, batches, config.learning_rate)
-    first = split_first(generator, learned, prepared)
+    settings = (config, stream_seed(seed, "cnn"))
+    first, learned = _learned(generator, prepared, build, batches, settings)
     others = nn.Sequential(*list(learned.children())[1:])
     return PixelModel(
         generator=generator,
         class_names=taught.class_names,
         scores=lambda batch: others(first(batch)),
     )
+
+
+def _learned(
+    generator: Generator,
+    statistics: SiteStatistics,
+    build: Callable[[], nn.Module],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    settings: tuple[BaselineConfig, int],
+) -> tuple[Callable[[FeatureBatch], Tensor], nn.Module]:
+    """Return a network after training, its first layer also as a map of each site's features."""
+    config, seed = settings
+    network = seeded(build, seed).to(device_of(generator))
+    learned = trained(network, batches, config.learning_rate)
+    return split_first(generator, learned, statistics), learned
 
 
 def per_pixel(n_features: int, n_classes: int) -> nn.Module:
