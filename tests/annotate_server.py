@@ -56,12 +56,12 @@ class Server:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "xraysynth", "annotate", "--gan", "bundled"),
-                *("--out", str(folder), "--port", str(port)),
+                *("--out", folder.name, "--port", str(port)),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=folder,
+            cwd=folder.parent,
             env=environment,
         )
         assert self.process.stdout is not None

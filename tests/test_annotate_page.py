@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from annotate_server import PATIENCE_S, SCANS, Server, quick_folder
+from annotate_browser import CHROMIUM, DRIVER, Browser
+from annotate_server import SCANS, Server, quick_folder
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
@@ -22,101 +21,11 @@ from xraysynth.oneshot.exemplar_folder import load_exemplars
 from xraysynth.oneshot.segmenter import load_segmenter
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its chromedriver here"),
     # Selenium leaves its own sockets to the collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--window-size=1440,1040"),
-)
-
-
-class Browser:
-    """A headless Chromium on the page."""
-
-    def __init__(self, server: Server, profile: Path) -> None:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(CHROMIUM)
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.server = server
-        self.driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-        self.open()
-
-    def open(self) -> None:
-        """Open the address that the command has printed."""
-        self.driver.get(self.server.address)
-        self.wait("return !!document.querySelector('.editor[data-ready]')")
-
-    def run(self, script: str, *values: Any) -> Any:
-        return self.driver.execute_script(script, *values)
-
-    def wait(self, condition: str | Callable[[], bool]) -> None:
-        """Wait until a script or a function says so."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not (self.run(condition) if isinstance(condition, str) else condition()):
-            assert time.monotonic() < deadline, f"waited in vain: {condition}"
-            time.sleep(0.05)
-
-    def keys(self, *keys: str) -> None:
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def control(self, key: str) -> None:
-        from selenium.webdriver import ActionChains, Keys
-
-        chain = ActionChains(self.driver).key_down(Keys.CONTROL).send_keys(key)
-        chain.key_up(Keys.CONTROL).perform()
-
-    def press(self, selector: str) -> None:
-        self.run("document.querySelector(arguments[0]).click()", selector)
-
-    def drag(self, *points: tuple[float, float]) -> None:
-        """Press at the first point of the scan, move over the others, let go."""
-        from selenium.webdriver import ActionChains
-        from selenium.webdriver.common.by import By
-
-        canvas = self.driver.find_element(By.CSS_SELECTOR, ".stage canvas")
-        box = canvas.rect
-        scale = min(box["width"], box["height"]) // 64
-        chain = ActionChains(self.driver, duration=20)
-        for number, (x, y) in enumerate(points):
-            place = round((x - 32) * scale), round((y - 32) * scale)
-            chain.move_to_element_with_offset(canvas, *place)
-            if number == 0:
-                chain.click_and_hold()
-        chain.release().perform()
-
-    def take(self, place: int) -> int:
-        """Choose a scan of the row; return its number."""
-        index = SCANS[place]
-        self.press(f'[data-scan="0-{index}-0.9"]')
-        self.wait(f"return document.querySelector('.editor').dataset.ready === '0-{index}-0.9'")
-        return index
-
-    def labels(self, index: int, expected: np.ndarray) -> None:
-        """Check that the server keeps these labels, now or soon."""
-        try:
-            self.wait(lambda: np.array_equal(self.server.labels(index), expected))
-        except AssertionError:
-            np.testing.assert_array_equal(self.server.labels(index), expected)
-
-    def counts(self) -> list[int]:
-        script = "return [...document.querySelectorAll('.class .count')].map(e => +e.textContent)"
-        return list(self.run(script))
-
-    def says(self) -> str:
-        return str(self.run("return document.querySelector('.says').textContent"))
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +49,7 @@ def square(x0: int, y0: int, x1: int, y1: int, value: int) -> np.ndarray:
 
 
 def test_a_polygon_labels_the_pixels_inside_and_undo_takes_it_back(page: Browser) -> None:
-    index = page.take(0)
+    index = page.take(SCANS[0])
     page.keys("p", "3")
     for corner in ((10, 12), (20, 12), (20, 18), (10, 18)):
         page.drag(corner)
@@ -154,7 +63,7 @@ def test_a_polygon_labels_the_pixels_inside_and_undo_takes_it_back(page: Browser
 
 
 def test_brush_and_eraser_follow_the_pointer(page: Browser) -> None:
-    index = page.take(1)
+    index = page.take(SCANS[1])
     page.keys("b", "2", "[", "[")  # A brush of one pixel.
     page.drag((5.5, 7.5), (15.5, 7.5))
     page.labels(index, square(5, 7, 16, 8, 2))
@@ -166,7 +75,7 @@ def test_brush_and_eraser_follow_the_pointer(page: Browser) -> None:
 
 
 def test_fill_labels_the_whole_group_at_the_pixel(page: Browser, server: Server) -> None:
-    index = page.take(2)
+    index = page.take(SCANS[2])
     page.keys("f", "1")
     desk = open_desk(load_generator("bundled"), server.folder, 0)
     for level, steps in ((0, ""), (1, "]"), (2, "]")):
@@ -202,7 +111,7 @@ def test_the_page_paints_as_skimage_and_scipy_do(page: Browser) -> None:
 
 
 def test_labels_are_kept_while_it_learns(page: Browser) -> None:
-    index = page.take(4)
+    index = page.take(SCANS[4])
     page.keys("b", "2", "[", "[")
     page.keys("l")
     page.wait(lambda: page.says() == "Learning …" or page.says().startswith("learned"))
@@ -216,7 +125,7 @@ def test_labels_are_kept_while_it_learns(page: Browser) -> None:
 def test_everything_can_be_done_by_keyboard(page: Browser) -> None:
     from selenium.webdriver import Keys
 
-    index = page.take(3)
+    index = page.take(SCANS[3])
     page.run("document.querySelector('.stage canvas').focus()")
     page.run("document.querySelector('.new-class input').value = ''")
     # From corner to corner by arrows; C closes.
@@ -241,7 +150,7 @@ def test_a_class_that_tables_cannot_hold_is_refused_in_words(page: Browser) -> N
 
 
 def test_learning_shows_fresh_scans_with_their_masks(page: Browser) -> None:
-    page.take(0)
+    page.take(SCANS[0])
     page.keys("l")
     page.wait(lambda: page.says().startswith("learned from"))
     page.wait(
@@ -271,7 +180,7 @@ def test_a_fresh_scan_can_be_corrected(page: Browser) -> None:
 
 def test_saving_writes_exemplars_that_learn_reads(page: Browser, tmp_path: Path) -> None:
     folder = page.server.folder
-    page.take(0)
+    page.take(SCANS[0])
     page.control("s")
     page.wait(lambda: page.says().startswith("saved"))
     exemplars = load_exemplars(folder, load_generator("bundled"))
@@ -301,7 +210,7 @@ def test_a_reload_shows_the_work_and_takes_the_page_over(page: Browser) -> None:
 
 
 def test_the_last_tab_that_was_opened_edits(page: Browser) -> None:
-    index = page.take(4)
+    index = page.take(SCANS[4])
     first = page.driver.current_window_handle
     page.driver.switch_to.new_window("tab")
     page.open()
