@@ -150,6 +150,12 @@ def test_a_class_that_tables_cannot_hold_is_refused_in_words(page: Browser) -> N
 
 
 def test_learning_shows_fresh_scans_with_their_masks(page: Browser) -> None:
+    page.take(SCANS[1])
+    page.keys("p", "1")
+    for corner in ((8, 16), (56, 16), (56, 48), (8, 48)):
+        page.drag(corner)
+    page.keys("c")
+    page.labels(SCANS[1], square(8, 16, 56, 48, 1))  # All scans hold a bag.
     page.take(SCANS[0])
     page.keys("l")
     page.wait(lambda: page.says().startswith("learned from"))

@@ -71,11 +71,16 @@ def test_every_promised_file_is_there(finished: Path) -> None:
         assert shard["images"].shape == (8, 16, 16, 3)
 
 
+def stages(shown: str) -> list[str]:
+    """Return what was said of each stage: "[2/7] train_gan: up to date" and the like."""
+    return [line.partition(": ")[2] for line in shown.splitlines() if line.startswith("[")]
+
+
 def test_a_second_run_skips_everything(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (finished / MANIFEST).stat().st_mtime_ns
     assert run(finished) == 0
     shown = capsys.readouterr()
-    assert [line.partition(": ")[2] for line in shown.err.splitlines()] == ["up to date"] * 7
+    assert stages(shown.err) == ["up to date"] * 7
     assert "24 labelled scans in 3 shards" in shown.out
     assert f"report: {finished / 'audit/report.html'}" in shown.out
     assert (finished / MANIFEST).stat().st_mtime_ns == before
@@ -102,8 +107,8 @@ def test_a_changed_setting_redoes_only_what_follows(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(copy, "--set", "export.count=16") == 0
-    shown = [line for line in capsys.readouterr().err.splitlines() if "done in" not in line]
-    assert [line.partition(": ")[2] for line in shown] == [
+    shown = stages(capsys.readouterr().err)
+    assert [said for said in shown if not said.startswith("done in")] == [
         *["up to date"] * 4,
         "changed: settings (count)",
         "changed: upstream (export)",
