@@ -77,3 +77,19 @@ def tiny_export(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPath
     out = tmp_path_factory.mktemp("export") / "shards"
     export(*tiny_files, CONFIG, 7, out)
     return out
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return where prepared scans go."""
+    return tmp_path / "out" / "scans.h5"
+
+
+@pytest.fixture
+def bags(tmp_path: Path) -> Path:
+    """Return a plain folder of five scans."""
+    from scan_fixtures import save  # Imports the package: after the hook above.
+
+    for seed in range(5):
+        save(tmp_path / "bags" / f"bag_{seed}.png", seed=seed)
+    return tmp_path / "bags"

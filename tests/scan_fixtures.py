@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from xraysynth.scanfile import open_scans
+from xraysynth.scans import PrepareConfig, PrepareSummary, prepare
 
 WIDTH, HEIGHT = 40, 20
 
@@ -106,3 +107,11 @@ def set_aside(path: Path) -> dict[str, str]:
     """Return the reasons in the table beside a `scans.h5`, by path."""
     with path.with_suffix(".set_aside.csv").open(encoding="utf-8", newline="") as handle:
         return {row["path"]: row["reason"] for row in csv.DictReader(handle)}
+
+
+SMALL = PrepareConfig(size_px=16)
+
+
+def run(source: Path, format: str, out: Path, config: PrepareConfig = SMALL) -> PrepareSummary:
+    """Prepare the scans of a folder."""
+    return prepare(source, format, out, config)

@@ -8,31 +8,12 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from scan_fixtures import has, picture, rows, save, save_text, set_aside, voc_xml
+from scan_fixtures import SMALL, has, picture, rows, run, save, save_text, set_aside, voc_xml
 
 from xraysynth import schema
 from xraysynth.errors import InputError
 from xraysynth.scanfile import open_scans
-from xraysynth.scans import PrepareConfig, PrepareSummary, prepare
-
-SMALL = PrepareConfig(size_px=16)
-
-
-def run(source: Path, format: str, out: Path, config: PrepareConfig = SMALL) -> PrepareSummary:
-    return prepare(source, format, out, config)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "scans.h5"
-
-
-@pytest.fixture
-def bags(tmp_path: Path) -> Path:
-    """Return a plain folder of five scans."""
-    for seed in range(5):
-        save(tmp_path / "bags" / f"bag_{seed}.png", seed=seed)
-    return tmp_path / "bags"
+from xraysynth.scans import PrepareConfig, prepare
 
 
 def test_scans_are_letterboxed_with_their_rows(bags: Path, out: Path) -> None:

@@ -11,30 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scan_fixtures import save, save_json, save_text, set_aside, voc_xml
+from scan_fixtures import run, save, save_json, save_text, set_aside, voc_xml
 
 from xraysynth.errors import DamagedError, InputError
-from xraysynth.scans import PrepareConfig, PrepareSummary, prepare
+from xraysynth.scans import PrepareConfig
 from xraysynth.settings import settings_from_mapping
-
-SMALL = PrepareConfig(size_px=16)
-
-
-def run(source: Path, format: str, out: Path, config: PrepareConfig = SMALL) -> PrepareSummary:
-    return prepare(source, format, out, config)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "scans.h5"
-
-
-@pytest.fixture
-def bags(tmp_path: Path) -> Path:
-    """Return a plain folder of five scans."""
-    for seed in range(5):
-        save(tmp_path / "bags" / f"bag_{seed}.png", seed=seed)
-    return tmp_path / "bags"
 
 
 def test_half_a_pair_is_set_aside(tmp_path: Path, out: Path) -> None:
