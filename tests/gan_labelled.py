@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from test_gan_trainer import config as short
 
 from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.train_config import TrainConfig
@@ -45,12 +46,4 @@ def labelled_scans(path: Path, size_px: int = 16, count: int = 32, label: str = 
 
 def config(**changes: object) -> TrainConfig:
     """Return the settings of a short training with labels."""
-    settings = {
-        "kimg": 0.048,
-        "batch": 4,
-        "network": TINY,
-        "snapshot_kimg": 0.012,
-        "r1_interval": 3,
-        "labels": "threats",
-    }
-    return TrainConfig.model_validate(settings | changes)
+    return short(**{"network": TINY, "labels": "threats", **changes})

@@ -107,8 +107,7 @@ def test_a_changed_setting_redoes_only_what_follows(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(copy, "--set", "export.count=16") == 0
-    shown = stages(capsys.readouterr().err)
-    assert [said for said in shown if "done in" not in said] == [
+    assert [said for said in stages(capsys.readouterr().err) if "done in" not in said] == [
         *["up to date"] * 4,
         "changed: settings (count)",
         "changed: upstream (export)",
