@@ -14,13 +14,13 @@ from torch import Tensor
 
 from xraysynth.errors import InputError
 from xraysynth.files import sha256_file
+from xraysynth.gan import moments, trainer
 from xraysynth.gan import state as training
-from xraysynth.gan import trainer
 from xraysynth.gan.checkpoint import load_tensors
 from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.efficientnet import load_feature_network
-from xraysynth.gan.frozen_features import CHANNELS, TAPS, FrozenFeatures
+from xraysynth.gan.frozen_features import CHANNELS, N_POOLED, TAPS, FrozenFeatures
 from xraysynth.gan.projected import (
     JointDiscriminator,
     ProjectedConfig,
@@ -51,9 +51,13 @@ def test_features_are_those_of_the_published_network() -> None:
     for tap in TAPS:
         block = network.get_submodule(f"_blocks.{tap}")
         block.register_forward_hook(lambda _module, _given, result: caught.append(result))
+    frozen = FrozenFeatures()
     with torch.no_grad():
-        network.extract_features((images * 127.5 + 0.5) / 128)  # type: ignore[operator]
-        ours = FrozenFeatures()(images)
+        last = network.extract_features((images * 127.5 + 0.5) / 128)  # type: ignore[operator]
+        ours = frozen(images)
+        pooled = frozen.pooled(ours[-1])
+    assert pooled.shape == (2, N_POOLED)
+    torch.testing.assert_close(pooled, last.mean(dim=(2, 3)), rtol=1e-4, atol=1e-5)
     for found, wanted, channels, side in zip(ours, caught, CHANNELS, (56, 28, 14, 7), strict=True):
         assert found.shape == (2, channels, side, side)
         assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
@@ -120,7 +124,11 @@ def seeded_weights() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("labels", ["none", "threats"])
-def test_interrupted_growing_run_ends_in_the_same_bytes(tmp_path: Path, labels: str) -> None:
+def test_interrupted_growing_run_ends_in_the_same_bytes(
+    tmp_path: Path, labels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments, "LEAST", 32)  # So that they pull before the run ends.
+    monkeypatch.setattr(moments, "RANK", 4)
     scans = labelled_scans(tmp_path / "scans.h5")
     settings = joint(
         growth=(GrowthStep(resolution=8, kimg=0.02),),

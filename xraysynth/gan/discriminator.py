@@ -33,7 +33,7 @@ class Judgement(NamedTuple):
     named: Tensor | None
     """(n, contents), logits of what they hold; None where that is not named."""
     features: Tensor | None = None
-    """(n, features), what a frozen network sees in them on average, if one looks."""
+    """(n, features), by what a frozen network would name them, if one looks."""
 
 
 class DiscriminatorBlock(nn.Module):

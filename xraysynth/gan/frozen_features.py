@@ -13,6 +13,8 @@ from xraysynth.gan.efficientnet import load_feature_network
 TAPS = (2, 4, 10, 15)
 """Blocks after which features are taken: the last ones at 1/4, 1/8, 1/16 and 1/32 of the side."""
 CHANNELS = (24, 40, 112, 320)
+N_POOLED = 1280
+"""Features by which the network would name a whole picture."""
 
 
 class FrozenConvolution(nn.Module):
@@ -72,6 +74,7 @@ class FrozenFeatures(nn.Module):
         network: Any = load_feature_network()
         self.stem = FrozenConvolution(network._conv_stem, active=True)
         self.blocks = nn.ModuleList([FrozenBlock(block) for block in network._blocks])
+        self.head = FrozenConvolution(network._conv_head, active=True)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return features at 1/4, 1/8, 1/16 and 1/32 of the side, finest first.
@@ -87,3 +90,8 @@ class FrozenFeatures(nn.Module):
             if number in TAPS:
                 found.append(features)
         return found
+
+    def pooled(self, coarsest: Tensor) -> Tensor:
+        """Return by what the network would name pictures: (n, 320, h, w) -> (n, 1280)."""
+        features: Tensor = self.head(coarsest)
+        return features.mean(dim=(2, 3))

@@ -3,8 +3,11 @@
 A discriminator sees a few scans at a time and forgives a generator that repeats itself. Running
 moments see thousands: where generated scans vary too little, or one content looks unlike it should
 on average, they pull. They are those of the coarse picture, which says where things lie; of what a
-network that has seen photographs finds, if the discriminator looks through one; and of the labels,
-so that the covariance also says what a content looks like.
+network that has seen photographs would name a picture by, if the discriminator looks through one;
+and of the labels, so that the covariance also says what a content looks like.
+
+Covariances are taken within batches: a generator that wanders, all its scans alike at any one time,
+would otherwise pass for one whose scans vary.
 
 References
 ----------
@@ -19,78 +22,102 @@ from torch import Tensor, nn
 
 from xraysynth.gan.config import NetworkConfig
 
-REAL_WINDOW, FAKE_WINDOW = 8192, 2048
-"""Scans over which moments run: real ones stay as they are, generated ones change."""
-LABEL_GAIN = 3.0
-"""How much a label counts beside a feature: there are few of them."""
-LEAST = 512
+COVARIANCE_WINDOW, MEAN_WINDOW = 8192, 512
+"""Scans over which covariances and the generated scans' means run. Means are few numbers, well
+known from fewer scans, and a pull that answers late makes the generator swing."""
+LEAST = 1024
 """Scans before the moments pull: a few say nothing of how much all vary."""
-FLOOR = 1e-3
-"""Share of the mean variance that is added to all: a feature that never moves is not blown up."""
+RENEWAL = 4096
+"""Scans between two looks at the directions in which real scans vary."""
+RANK = 48
+"""Directions that count in full. Below the variance of the last of them a direction fades out: of
+more, some thousand scans say more by chance than in truth."""
+COARSE, FROZEN, LABELS = 0.5, 1.0, 0.25
+"""How much the three groups of features vary in all, once brought to one scale."""
 
 
 class Moments(nn.Module):
-    """Running first and second moments of pooled features and labels, of real and generated scans.
+    """Running means and covariances of groups of features, of real and generated scans.
 
     Everything is a buffer, so that checkpoints hold it.
+
+    Parameters
+    ----------
+    groups : features of each group, and the total variance that they are brought to
     """
 
     mean: Tensor
-    second: Tensor
+    covariance: Tensor
+    weight: Tensor
     scans: Tensor
-    gain: Tensor
 
-    def __init__(self, n_features: int, n_labels: int) -> None:
+    def __init__(self, groups: tuple[tuple[int, float], ...] = ()) -> None:
         super().__init__()
-        size = n_features + n_labels
-        gain = torch.ones(size)
-        gain[n_features:] = LABEL_GAIN
-        self.register_buffer("gain", gain, persistent=False)
+        self.groups = tuple(group for group in groups if group[0])
+        size = sum(count for count, _ in self.groups)
         self.register_buffer("mean", torch.zeros(2, size))
-        self.register_buffer("second", torch.zeros(2, size, size))
-        self.register_buffer("scans", torch.zeros(()))
+        self.register_buffer("covariance", torch.zeros(2, size, size))
+        self.register_buffer("weight", torch.zeros(size, size))
+        self.register_buffer("scans", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def follow(self, mean: Tensor, second: Tensor, count: int) -> None:
-        """Take in the moments of `count` real and `count` generated scans.
+        """Take in the moments of a batch: `count` real and `count` generated scans.
 
         (2, size), (2, size, size): of the real ones, then of the generated ones
         """
+        before = int(self.scans)
         self.scans += count
-        for row, window in enumerate((REAL_WINDOW, FAKE_WINDOW)):
-            # Until a window is full all scans count alike.
-            share = (count / self.scans).clamp(min=min(count / window, 1.0))
-            self.mean[row].lerp_(mean[row], share)
-            self.second[row].lerp_(second[row], share)
+        after = before + count
+        # Until a window is full all scans count alike.
+        slow, quick = (
+            min(count / min(after, window), 1.0) for window in (COVARIANCE_WINDOW, MEAN_WINDOW)
+        )
+        self.mean[0].lerp_(mean[0], slow)
+        self.mean[1].lerp_(mean[1], quick)
+        self.covariance.lerp_(second - mean[:, :, None] * mean[:, None], slow)
+        if after >= LEAST and (before < LEAST or before // RENEWAL < after // RENEWAL):
+            self.weight.copy_(self._weight())
 
-    def pull(self, seen: Tensor) -> Tensor:
+    def _weight(self) -> Tensor:
+        """Return the inverse covariance of the real scans; small variances are raised first."""
+        covariance = self.covariance[0]
+        parts = covariance.diagonal().split([count for count, _ in self.groups])
+        scale = torch.cat(
+            [
+                (total / part.sum().clamp(min=1e-8)).sqrt().expand(len(part))
+                for part, (_, total) in zip(parts, self.groups, strict=True)
+            ]
+        )
+        variance, basis = torch.linalg.eigh(covariance * scale * scale[:, None])
+        variance, basis = variance.clamp(min=0.0), basis * scale[:, None]
+        least = variance[-min(RANK, len(variance))].clamp(min=1e-8)
+        return basis / (variance + least) @ basis.T
+
+    def pull(self, seen: Tensor, centre: Tensor) -> Tensor:
         """Return a number whose gradient is that of the squared distance between the moments.
 
-        Distances are measured in deviations of the real scans, and divided by the number of
-        features. The present scans stand for all generated ones.
+        Distances are measured in deviations of the real scans, summed over directions, and divided
+        by `RANK`. The present scans stand for all generated ones; `centre` is the mean of their
+        batch, without gradient.
 
-        (n, size) -> ()
+        (n, size), (size) -> ()
         """
         if self.scans < LEAST:
             return 0.0 * seen.sum()
         real, fake = self.mean
-        covariance = self.second[0] - torch.outer(real, real)
-        variance = covariance.diagonal()
-        scale = self.gain * (variance + FLOOR * variance.mean()).rsqrt()
-        shift = fake - real
-        cross = torch.outer(shift, real)
-        about_real = self.second[1] - torch.outer(real, real) - cross - cross.T
-        excess = (about_real - covariance) * scale * scale[:, None]
-        standard = (seen - real) * scale
-        towards = (standard @ (shift * scale)).mean()
-        spread = (standard @ excess * standard).sum(dim=1).mean()
-        return 2.0 * (towards + spread) / len(real)
+        excess = self.covariance[1] - self.covariance[0]
+        apart = (seen - centre) @ self.weight
+        towards = seen @ (self.weight @ (fake - real))
+        spread = (apart @ excess * apart).sum(dim=1)
+        return 2.0 * (towards + spread).mean() / RANK
 
 
 def new_moments(sizes: NetworkConfig, n_frozen: int) -> Moments:
     """Return moments of nothing yet: of coarse pixels, `n_frozen` features, and labels."""
     rows, columns = sizes.base_grid
-    return Moments(4 * rows * columns * sizes.image_channels + n_frozen, len(sizes.label_names))
+    n_coarse = 4 * rows * columns * sizes.image_channels
+    return Moments(((n_coarse, COARSE), (n_frozen, FROZEN), (len(sizes.label_names), LABELS)))
 
 
 def coarse(images: Tensor, base_grid: tuple[int, int]) -> Tensor:

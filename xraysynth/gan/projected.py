@@ -224,7 +224,7 @@ class ProjectedDiscriminator(nn.Module):
         )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Score scans of about [-1, 1]; also return what the frozen network sees on average.
+        """Score scans of about [-1, 1]; also return by what the frozen network would name them.
 
         (n, 1 or 3, height, width), (n, labels) -> (n, places), (n, features)
         """
@@ -233,7 +233,7 @@ class ProjectedDiscriminator(nn.Module):
         if images.shape[2:] != self.size_px:
             images = F.interpolate(images, size=self.size_px, mode="bilinear")
         found = self.features(bounded(images))
-        pooled = torch.cat([features.mean(dim=(2, 3)) for features in found], dim=1)
+        pooled = self.features.pooled(found[-1])
         mixed = self.mixing(self.standardised(found))
         if self.config.label_names:
             labels = labels_or_unknown(labels, self.config, mixed[0])

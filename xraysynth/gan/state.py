@@ -18,7 +18,7 @@ from xraysynth.errors import CheckpointError
 from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
-from xraysynth.gan.frozen_features import CHANNELS
+from xraysynth.gan.frozen_features import N_POOLED
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.moments import Moments, new_moments
 from xraysynth.gan.precision import torch_device
@@ -228,8 +228,8 @@ def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -
     device = torch_device(config.device)
     generator, discriminator = generator.to(device), discriminator.to(device)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
-    frozen = sum(CHANNELS) if isinstance(discriminator, JointDiscriminator) else 0
-    moments = new_moments(generator.config, frozen) if config.moments_weight else Moments(0, 0)
+    frozen = N_POOLED if isinstance(discriminator, JointDiscriminator) else 0
+    moments = new_moments(generator.config, frozen) if config.moments_weight else Moments()
     lazy_path = config.path_length_interval if config.path_length_weight else 0
     return TrainState(
         generator=generator,

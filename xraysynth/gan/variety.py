@@ -33,10 +33,15 @@ def pull_of_moments(
     labels: Tensor | None,
     config: TrainConfig,
 ) -> Tensor:
-    """Return the weighted pull towards the moments of real scans; 0 where none are followed."""
+    """Return the weighted pull towards the moments of real scans; 0 where none are followed.
+
+    The mean of the batch is that over all processes.
+    """
     if not config.moments_weight:
         return torch.zeros((), device=state.device)
-    return config.moments_weight * state.moments.pull(_followed(state, seen, judgement, labels))
+    features = _followed(state, seen, judgement, labels)
+    centre = average(features.detach().mean(dim=0))
+    return config.moments_weight * state.moments.pull(features, centre)
 
 
 def _followed(
