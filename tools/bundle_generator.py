@@ -3,8 +3,8 @@
 python tools/bundle_generator.py runs/bundled/gan/checkpoint-64.safetensors bundled-64 --spread 1.3
 
 `--spread` moves all codes w away from their mean by a factor, in the weights: truncation reversed.
-A generator repeats what it draws well; spread out it gives precision, of which it has some to spare,
-for recall.
+A generator repeats what it draws well; spread out it gives precision, of which it has some to
+spare, for recall.
 
 The simulator's settings in pipelines/bundled.yaml go along, at the generator's own size, so that
 `evaluate gan` can simulate scans that it has not learned from.
