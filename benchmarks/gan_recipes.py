@@ -37,7 +37,8 @@ from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.efficientnet import NAME, load_feature_network
 from xraysynth.gan.grids import COLUMNS, sample_images, tile, write_png
-from xraysynth.gan.state import TrainState, grow, load_state, save_state, start
+from xraysynth.gan.resume import load_state, save_state
+from xraysynth.gan.state import TrainState, grow, start
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.gan.trainer import train_step
 from xraysynth.randomness import stream

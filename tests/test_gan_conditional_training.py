@@ -10,8 +10,8 @@ from gan_labelled import LABELLED, NAMES, TINY, config, labelled_scans, numbers
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
+from xraysynth.gan import resume, trainer
 from xraysynth.gan import state as training
-from xraysynth.gan import trainer
 from xraysynth.gan.checkpoint import load_generator, load_tensors
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.discriminator import NAMING_LAYER
@@ -130,7 +130,7 @@ def test_discriminator_learns_to_name_contents(tmp_path: Path) -> None:
     )  # fmt: skip
     trainer.train(scans, tmp_path / "run", settings)
     key = trainer._run_key(scans, settings, 0)
-    state = training.load_state(tmp_path / "run" / trainer.RESUME, settings, key)
+    state = resume.load_state(tmp_path / "run" / trainer.RESUME, settings, key)
     source = ScanStream(scans, 1, mirror=False, label_names=NAMES)
     real, _ = source.labels(0, 32, drop=0, paired=True)
     named = state.discriminator.judge(source.batch(0, 32, 16), real).named

@@ -14,8 +14,8 @@ import torch
 
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.files import sha256_file
+from xraysynth.gan import resume, trainer
 from xraysynth.gan import state as training
-from xraysynth.gan import trainer
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.train_config import GrowthStep, TrainConfig
@@ -104,10 +104,17 @@ def test_every_number_of_the_state_is_resumed(tmp_path: Path) -> None:
     assert len(numbers) >= 7
     for value, name in enumerate(numbers, start=1):
         setattr(state, name, type(numbers[name])(value))
-    training.save_state(tmp_path / "resume.safetensors", state, "key")
-    resumed = training.load_state(tmp_path / "resume.safetensors", config(), "key")
+    resume.save_state(tmp_path / "resume.safetensors", state, "key")
+    resumed = resume.load_state(tmp_path / "resume.safetensors", config(), "key")
     for name in numbers:
         assert getattr(resumed, name) == getattr(state, name) != numbers[name], name
+
+
+def test_a_state_of_another_version_is_named(tmp_path: Path) -> None:
+    path, state = tmp_path / "resume.safetensors", training.start(config(), 0, 16, 3)
+    resume.save_state(path, state, "key")
+    with pytest.raises(CheckpointError, match=r"another version of xraysynth.*moments"):
+        resume.load_state(path, config(moments_weight=1.0), "key")
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path, scans: Path) -> None:

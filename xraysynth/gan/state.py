@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from xraysynth.errors import CheckpointError
-from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors, save_tensors
+from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
 from xraysynth.gan.frozen_features import N_POOLED
@@ -85,7 +83,7 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
             f"no discriminator that was trained with {config.init} lies beside it, or it does not "
             "fit, so nothing is worth freezing; set `freeze_discriminator: 0`."
         )
-    return _assemble(config, generator, discriminator)
+    return assemble(config, generator, discriminator)
 
 
 def new_discriminator(config: TrainConfig, sizes: NetworkConfig) -> Judge:
@@ -121,7 +119,7 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     average.synthesis.block(resolution).load_state_dict(
         generator.synthesis.block(resolution).state_dict()
     )
-    grown = _assemble(config, generator, discriminator)
+    grown = assemble(config, generator, discriminator)
     state.generator, state.discriminator = grown.generator, grown.discriminator
     state.moments = grown.moments
     state.average = average.eval().requires_grad_(False).to(grown.device)
@@ -143,51 +141,6 @@ def let_learn(state: TrainState, config: TrainConfig) -> None:
         return
     for resolution in state.discriminator.halvings[: config.freeze_discriminator]:
         residual_part(state.discriminator).get_submodule(f"b{resolution}").requires_grad_(False)
-
-
-def save_state(path: Path, state: TrainState, key: str) -> None:
-    """Write everything that a resumed run needs; `key` names the settings it belongs to."""
-    tensors: dict[str, Tensor] = {}
-    for name, module in _modules(state).items():
-        tensors |= {f"{name}.{key_}": value for key_, value in module.state_dict().items()}
-    for name, optimiser in _optimisers(state).items():
-        for index, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"{name}.{index}.{kind}": value for kind, value in moments.items()}
-    counters = {name: getattr(state, name) for name in _COUNTERS}
-    config = state.generator.config.model_dump(mode="json")
-    save_tensors(
-        path, tensors, {"kind": "training", "key": key, "config": config, "counters": counters}
-    )
-
-
-def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
-    """Return the state that `save_state` wrote; a CheckpointError if under other settings."""
-    tensors, metadata = load_tensors(path, "training")
-    if metadata["key"] != key:
-        raise CheckpointError(
-            f"{path} was saved by a run with other settings, scans, seed or number of threads; "
-            "choose another folder, or delete this one to start anew."
-        )
-    sizes = NetworkConfig.model_validate(metadata["config"])
-    state = _assemble(config, Generator(sizes), new_discriminator(config, sizes))
-    for name, module in _modules(state).items():
-        module.load_state_dict(_below(tensors, name))
-    for name, optimiser in _optimisers(state).items():
-        _load_moments(optimiser, _below(tensors, name))
-    for name in _COUNTERS:
-        setattr(state, name, metadata["counters"][name])
-    return state
-
-
-_COUNTERS = (
-    "images_seen",
-    "step",
-    "grown_at",
-    "augment_p",
-    "path_mean",
-    "sign_sum",
-    "dull_snapshots",
-)
 
 
 def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Generator:
@@ -223,7 +176,7 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
     return True
 
 
-def _assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -> TrainState:
+def assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -> TrainState:
     """Return a state at zero images around two networks, on the device of the settings."""
     device = torch_device(config.device)
     generator, discriminator = generator.to(device), discriminator.to(device)
@@ -264,33 +217,3 @@ def _carry(old: nn.Module, new: nn.Module) -> None:
         n: t for n, t in old.state_dict().items() if n in target and target[n].shape == t.shape
     }
     new.load_state_dict(target | shared)
-
-
-def _modules(state: TrainState) -> dict[str, nn.Module]:
-    """Return the networks by the prefix they have in the file."""
-    return {
-        name: getattr(state, name) for name in ("generator", "discriminator", "average", "moments")
-    }
-
-
-def _optimisers(state: TrainState) -> dict[str, torch.optim.Adam]:
-    """Return the optimisers by the prefix they have in the file."""
-    names = ("generator_optimiser", "discriminator_optimiser")
-    return {name: getattr(state, name) for name in names}
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors of a prefix, without it."""
-    start_at = len(prefix) + 1
-    return {
-        name[start_at:]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")
-    }
-
-
-def _load_moments(optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
-    """Put saved moments back into an optimiser."""
-    moments: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        index, kind = name.split(".")
-        moments.setdefault(int(index), {})[kind] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})

@@ -21,14 +21,8 @@ from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
 from xraysynth.gan.precision import compute_dtype, torch_device
 from xraysynth.gan.report import Report
-from xraysynth.gan.state import (
-    TrainState,
-    grow,
-    load_state,
-    residual_part,
-    save_state,
-    start,
-)
+from xraysynth.gan.resume import load_state, save_state
+from xraysynth.gan.state import TrainState, grow, residual_part, start
 from xraysynth.gan.steps import (
     discriminator_step,
     draw_batch,
