@@ -110,6 +110,19 @@ def test_every_number_of_the_state_is_resumed(tmp_path: Path) -> None:
         assert getattr(resumed, name) == getattr(state, name) != numbers[name], name
 
 
+def test_initial_generator_is_spread_out(tmp_path: Path, scans: Path) -> None:
+    first = trainer.train(scans, tmp_path / "run", config(kimg=0.016))
+    settings = config(init=str(first), init_spread=1.5)
+    spread, plain = training.start(settings, 0, 16, 3).generator, load_generator(first)
+    latent_z = torch.randn((4, plain.z_dim), generator=torch.Generator().manual_seed(0))
+    wanted = plain.synthesis(plain.mapping(latent_z, 1.5))
+    torch.testing.assert_close(
+        spread.synthesis(spread.mapping(latent_z)), wanted, atol=1e-4, rtol=0
+    )
+    with pytest.raises(ValueError, match="init_spread wants `init`"):
+        config(init_spread=1.5)
+
+
 def test_a_state_of_another_version_is_named(tmp_path: Path) -> None:
     path, state = tmp_path / "resume.safetensors", training.start(config(), 0, 16, 3)
     resume.save_state(path, state, "key")

@@ -21,6 +21,7 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.moments import Moments, new_moments
 from xraysynth.gan.precision import torch_device
 from xraysynth.gan.projected import JointDiscriminator
+from xraysynth.gan.spread import spread_codes
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.randomness import stream_seed
 
@@ -154,6 +155,7 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
             f"{wants[0]} x {wants[1]} px with {wants[2]}. Prepare scans of {has[0]} x {has[1]} px "
             "or of doublings of that, or leave `init` empty to train from random weights."
         )
+    spread_codes(generator, config.init_spread)
     return generator
 
 

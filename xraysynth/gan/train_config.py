@@ -34,6 +34,9 @@ class TrainConfig(Settings):
     """Thousands of real images to show in all."""
     init: str = ""
     """Generator to start from: "bundled", a file, or empty for random weights."""
+    init_spread: float = Field(1.0, gt=0, le=3)
+    """Factor on the codes of that generator about their mean: above 1 it starts varied and rough
+    where it was repetitive and neat. Goes well with `moments_weight` and a small rate."""
     network: NetworkConfig = NetworkConfig()
     """Sizes of the networks; ignored where `init` brings its own."""
     labels: LabelChoice = "none"
@@ -107,9 +110,11 @@ class TrainConfig(Settings):
     """Also write statistics and sample grids for TensorBoard, to the folder `tensorboard`."""
 
     @pydantic.model_validator(mode="after")
-    def _freezes_what_was_trained(self) -> TrainConfig:
+    def _changes_what_was_trained(self) -> TrainConfig:
         if self.freeze_discriminator and not self.init:
             raise ValueError("freeze_discriminator wants `init`: random weights are not worth it")
+        if self.init_spread != 1.0 and not self.init:
+            raise ValueError("init_spread wants `init`: it is the codes of a trained generator")
         return self
 
     @pydantic.field_validator("growth", mode="before")
