@@ -1,4 +1,4 @@
-"""Freeze-D: the finest trained blocks stay as they were, the rest learns, growth ends it."""
+"""What stays as it was trained: the discriminator's finest blocks, or the generator below growth."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_gan_trainer import config, scan_file
+from test_gan_trainer import Cut, config, cut_after, scan_file
 
-from xraysynth.errors import CheckpointError
+from xraysynth.errors import CheckpointError, InputError
+from xraysynth.files import sha256_file
 from xraysynth.gan import state as training
 from xraysynth.gan import trainer
-from xraysynth.gan.checkpoint import discriminator_path, load_tensors
+from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors
 from xraysynth.gan.state import let_learn
 
 
@@ -66,3 +67,38 @@ def test_nothing_to_freeze_is_named(tmp_path: Path, scans: Path, trained: Path) 
 def test_freezing_random_weights_is_refused() -> None:
     with pytest.raises(ValueError, match="wants `init`"):
         config(freeze_discriminator=1)
+
+
+def test_a_frozen_generator_learns_in_what_growth_adds_alone(tmp_path: Path, trained: Path) -> None:
+    larger = scan_file(tmp_path / "larger.h5", size_px=32, count=8)
+    settings = config(init=str(trained), freeze_generator=True)
+    grown = trainer.train(larger, tmp_path / "grown", settings)
+    before, after = (load_generator(path).state_dict() for path in (trained, grown))
+    stayed = {name for name in before if torch.equal(before[name], after[name])}
+    assert set(before) - stayed == {"mapping.w_avg"}  # The running mean of codes goes on running.
+    first = load_tensors(tmp_path / "grown" / "checkpoint.safetensors", "generator")[0]
+    untrained = training.start(settings, 0, 16, 3)
+    training.grow(untrained, settings, 0, 32)
+    new = {name: t for name, t in untrained.average.state_dict().items() if ".b32." in name}
+    learned = {name for name in new if not torch.equal(first[name], new[name])}
+    assert learned == {name for name in new if not name.endswith("noise_const")}
+
+
+def test_a_frozen_generator_stays_frozen_after_a_cut(tmp_path: Path, trained: Path) -> None:
+    larger = scan_file(tmp_path / "larger.h5", size_px=32, count=8)
+    settings = config(init=str(trained), freeze_generator=True)
+    whole = trainer.train(larger, tmp_path / "whole", settings)
+    countdown = cut_after(5)
+    with pytest.raises(Cut):
+        trainer.train(larger, tmp_path / "cut", settings, progress=lambda *_: next(countdown))
+    assert sha256_file(trainer.train(larger, tmp_path / "cut", settings)) == sha256_file(whole)
+
+
+def test_a_frozen_generator_with_nothing_to_learn_is_named(
+    tmp_path: Path, scans: Path, trained: Path
+) -> None:
+    with pytest.raises(InputError, match="at the 16 px of these scans nothing would be left"):
+        settings = config(init=str(trained), freeze_generator=True)
+        trainer.train(scans, tmp_path / "second", settings)
+    with pytest.raises(ValueError, match="freeze_generator wants `init`"):
+        config(freeze_generator=True)

@@ -19,6 +19,7 @@ _COUNTERS = (
     "images_seen",
     "step",
     "grown_at",
+    "kept",
     "augment_p",
     "path_mean",
     "sign_sum",
@@ -56,7 +57,9 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
             "choose another folder, or delete this one to start anew."
         )
     sizes = NetworkConfig.model_validate(metadata["config"])
-    state = assemble(config, Generator(sizes), new_discriminator(config, sizes))
+    counters = metadata["counters"]
+    kept = counters.get("kept", 0)
+    state = assemble(config, Generator(sizes), new_discriminator(config, sizes), kept)
     for name, module in _modules(state).items():
         saved = _below(tensors, name)
         if _shapes(saved) != _shapes(module.state_dict()):
@@ -69,7 +72,7 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     for name, optimiser in _optimisers(state).items():
         _load_moments(optimiser, _below(tensors, name))
     for name in _COUNTERS:
-        setattr(state, name, metadata["counters"][name])
+        setattr(state, name, counters.get(name, getattr(state, name)))
     return state
 
 

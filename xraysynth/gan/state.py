@@ -45,6 +45,8 @@ class TrainState:
     step: int = 0
     grown_at: int = 0
     """Images seen when the present resolution began."""
+    kept: int = 0
+    """Resolution up to which the generator stays as `init` brought it; 0 where all of it learns."""
     augment_p: float = 0.0
     path_mean: float = 0.0
     sign_sum: float = 0.0
@@ -84,7 +86,8 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
             f"no discriminator that was trained with {config.init} lies beside it, or it does not "
             "fit, so nothing is worth freezing; set `freeze_discriminator: 0`."
         )
-    return assemble(config, generator, discriminator)
+    kept = generator.resolution if config.freeze_generator else 0
+    return assemble(config, generator, discriminator, kept)
 
 
 def new_discriminator(config: TrainConfig, sizes: NetworkConfig) -> Judge:
@@ -120,7 +123,7 @@ def grow(state: TrainState, config: TrainConfig, seed: int, resolution: int) -> 
     average.synthesis.block(resolution).load_state_dict(
         generator.synthesis.block(resolution).state_dict()
     )
-    grown = assemble(config, generator, discriminator)
+    grown = assemble(config, generator, discriminator, state.kept)
     state.generator, state.discriminator = grown.generator, grown.discriminator
     state.moments = grown.moments
     state.average = average.eval().requires_grad_(False).to(grown.device)
@@ -178,11 +181,14 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
     return True
 
 
-def assemble(config: TrainConfig, generator: Generator, discriminator: Judge) -> TrainState:
+def assemble(
+    config: TrainConfig, generator: Generator, discriminator: Judge, kept: int = 0
+) -> TrainState:
     """Return a state at zero images around two networks, on the device of the settings."""
     device = torch_device(config.device)
     generator, discriminator = generator.to(device), discriminator.to(device)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
+    _freeze(generator, kept)
     frozen = N_POOLED if isinstance(discriminator, JointDiscriminator) else 0
     moments = new_moments(generator.config, frozen) if config.moments_weight else Moments()
     lazy_path = config.path_length_interval if config.path_length_weight else 0
@@ -193,7 +199,18 @@ def assemble(config: TrainConfig, generator: Generator, discriminator: Judge) ->
         moments=moments.to(device),
         generator_optimiser=_adam({generator: config.learning_rate}, lazy_path),
         discriminator_optimiser=_adam(_rates(config, discriminator), config.r1_interval),
+        kept=kept,
     )
+
+
+def _freeze(generator: Generator, kept: int) -> None:
+    """Let the generator's blocks beyond a resolution learn, and nothing else; all of it for 0."""
+    if not kept:
+        return
+    generator.requires_grad_(False)
+    for resolution in generator.synthesis.resolutions:
+        if resolution > kept:
+            generator.synthesis.block(resolution).requires_grad_(True)
 
 
 def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:

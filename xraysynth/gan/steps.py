@@ -196,6 +196,8 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     generator = state.generator
     labels = None if batch.drawn_labels is None else batch.drawn_labels[:count]
     latent_w = generator.mapping(batch.mixing_z[:count], labels=labels)
+    if not latent_w.requires_grad:  # A frozen mapping's codes.
+        latent_w.requires_grad_(True)
     images = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
     direction = _noise_like(images, batch)
     lengths = path_lengths(images, latent_w, direction)

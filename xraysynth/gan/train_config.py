@@ -67,6 +67,10 @@ class TrainConfig(Settings):
     freeze_discriminator: int = Field(0, ge=0, le=9)
     """With `init`: so many of the discriminator's finest blocks stay as they were trained
     (freeze-D), until the first growth."""
+    freeze_generator: bool = False
+    """With `init` and scans of a higher resolution: all that the trained generator brings stays as
+    it is, and only the blocks that growth adds learn. What it can draw, and how varied, is kept,
+    and a step costs less."""
     r1_strength: float = Field(0.0002, ge=0, le=1)
     """Gradient penalty: gamma = strength x resolution^2 / batch, as published."""
     r1_interval: int = Field(16, ge=1)
@@ -113,6 +117,8 @@ class TrainConfig(Settings):
     def _changes_what_was_trained(self) -> TrainConfig:
         if self.freeze_discriminator and not self.init:
             raise ValueError("freeze_discriminator wants `init`: random weights are not worth it")
+        if self.freeze_generator and not self.init:
+            raise ValueError("freeze_generator wants `init`: random weights are not worth it")
         if self.init_spread != 1.0 and not self.init:
             raise ValueError("init_spread wants `init`: it is the codes of a trained generator")
         return self

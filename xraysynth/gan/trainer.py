@@ -142,7 +142,8 @@ def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
         if config.labels != "threats":
             check_request(known, names, False, config.init)
         names = known.label_names
-        steps = tuple(step for step in config.growth if step.resolution >= known.resolution)
+        least = known.resolution * (2 if config.freeze_generator else 1)
+        steps = tuple(step for step in config.growth if step.resolution >= least)
         config = config.model_copy(update={"growth": steps})
     elif names:
         names += (UNKNOWN,) if config.label_drop or None in rows else ()
@@ -181,6 +182,12 @@ def _resume_or_start(
     resolution = config.growth[0].resolution if config.growth else stream.resolution
     if config.init:
         resolution = min(generator_config(config.init).resolution, stream.resolution)
+        if config.freeze_generator and resolution == stream.resolution:
+            raise InputError(
+                f"freeze_generator keeps all that {config.init} brings, and at the {resolution} px "
+                "of these scans nothing would be left to learn; prepare scans of twice its "
+                "resolution or more, or set `freeze_generator: false`."
+            )
     return start(config, seed, resolution, stream.shape[3])
 
 
