@@ -25,7 +25,9 @@ class ToyMapping(nn.Module):
         super().__init__()
         self.register_buffer("w_avg", torch.zeros(4))
 
-    def forward(self, latent_z: Tensor, truncation_psi: float = 1.0) -> Tensor:
+    def forward(
+        self, latent_z: Tensor, truncation_psi: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
         return (truncation_psi * torch.tanh(latent_z))[:, None].expand(-1, 6, -1)
 
 

@@ -23,7 +23,8 @@ from xraysynth.oneshot.annotate.runs import label_map_from, runs_from
 from xraysynth.oneshot.annotate.start import open_desk
 from xraysynth.oneshot.clustering import ClusterConfig
 from xraysynth.oneshot.exemplar_folder import load_exemplar, load_exemplars
-from xraysynth.oneshot.learn import HeadConfig, LearnConfig, learn_segmenter
+from xraysynth.oneshot.head import HeadConfig
+from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
 
 QUICK = LearnConfig(
     cluster=ClusterConfig(steps=5, images=2, pixels=64, dim=8, prototypes=8, sites_from_px=4),

@@ -1,4 +1,4 @@
-"""What stays as it was trained: the discriminator's finest blocks, or the generator below growth."""
+"""What stays as it was trained: fine blocks of the discriminator, or the grown generator."""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ def test_calibration_brings_confidence_nearer_to_the_truth() -> None:
     poor = TINY.cluster.model_copy(update={"dim": 3, "steps": 0})
     # A head without unlabelled scans or edges: either makes it less sure of itself already.
     alone = TINY.head.unlabelled.model_copy(update={"weight": 0.0})
-    head = TINY.head.model_copy(update={"unlabelled": alone, "views": 4, "weight_decay": 0.001})
+    changes = {"reads": "clusters", "unlabelled": alone, "views": 4, "weight_decay": 0.001}
+    head = TINY.head.model_copy(update=changes)
     config = TINY.model_copy(
         update={"cluster": poor, "head": head, "refine": RefineConfig(steps=0), "smoothing_px": 1}
     )

@@ -35,7 +35,8 @@ from xraysynth.oneshot.baselines.training import (
 )
 from xraysynth.oneshot.clustering import ClusterConfig, mapped_latents
 from xraysynth.oneshot.features import concatenated, project
-from xraysynth.oneshot.learn import HeadConfig, LearnConfig
+from xraysynth.oneshot.head import HeadConfig
+from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS, OURS, method
 from xraysynth.oneshot.views import ViewConfig
 from xraysynth.settings import Settings

@@ -16,7 +16,8 @@ from xraysynth.evaluate.metrics import Confusion, mean_iou
 from xraysynth.gan.checkpoint import save_tensors
 from xraysynth.oneshot.clustering import ClusterConfig, mapped_latents
 from xraysynth.oneshot.features import SiteMap
-from xraysynth.oneshot.learn import HeadConfig, LearnConfig, learn_segmenter
+from xraysynth.oneshot.head import HeadConfig
+from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
 from xraysynth.oneshot.segmenter import (
     Segmenter,
     SegmenterFacts,

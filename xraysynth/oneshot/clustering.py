@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from xraysynth.gan.contents import NONE, requested_labels
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.features import (
     Interpolation,
@@ -142,11 +143,27 @@ def swapped_prediction_loss(scores: tuple[Tensor, Tensor], config: ClusterConfig
 def mapped_latents(
     generator: Generator, count: int, psi: float, seed: int, *names: str | int
 ) -> Tensor:
-    """Return `latent_w` (count, num_ws, w_dim) drawn from a named stream."""
+    """Return `latent_w` (count, num_ws, w_dim) drawn from a named stream.
+
+    A generator that can be asked for contents is asked for each in turn, and for none: left to
+    itself it draws what it has seldom learned to draw.
+    """
     latent_z = stream(seed, *names).standard_normal((count, generator.z_dim))
-    on_device = torch.from_numpy(latent_z).float().to(device_of(generator))
+    device = device_of(generator)
+    asked = asked_in_turn(generator, count)
     with torch.no_grad():
-        return generator.mapping(on_device, truncation_psi=psi)
+        return generator.mapping(
+            torch.from_numpy(latent_z).float().to(device),
+            truncation_psi=psi,
+            labels=None if asked is None else asked.to(device),
+        )
+
+
+def asked_in_turn(generator: Generator, count: int) -> Tensor | None:
+    """Return what `mapped_latents` asks for: (count, labels), or None if nothing can be."""
+    if not generator.config.contents:
+        return None
+    return requested_labels(generator.config, (NONE,), True, range(count))
 
 
 def learn_clusters(

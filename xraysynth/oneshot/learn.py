@@ -1,10 +1,11 @@
 """From a generator and a few exemplars to a segmenter.
 
-First the clustering, without labels; then a linear head on its projection. One scan shows few
-things that are not the threat, so pixels of scans without labels hold rare classes back
-(`unlabelled.py`). The head may also see each exemplar in many styles: rows of `latent_w` that do
-not move items are swapped, and the label map stays true; but what tells classes apart changes with
-them, and one view does better (`docs/decisions/0011-unlabelled-scans.md`).
+A linear head reads each pixel's hidden features, the fine ones. It learns from the labelled scan,
+and from others that nobody labelled (`unlabelled.py`), which hold rare classes back and, where the
+generator was asked for what they hold, show more of it. The head may also read the projection that
+clustering learned, or see each exemplar in many styles: rows of `latent_w` that do not move items
+are swapped, and the label map stays true. Neither did better
+(`docs/decisions/0011-unlabelled-scans.md`, `docs/decisions/0019-requests-teach-the-head.md`).
 """
 
 from __future__ import annotations
@@ -20,49 +21,23 @@ from torch.nn import functional
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.calibration import CalibrationConfig, Head, confidence_levels
-from xraysynth.oneshot.clustering import (
-    ClusterConfig,
-    Clustering,
-    learn_clusters,
-    mapped_latents,
-)
+from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters, mapped_latents
 from xraysynth.oneshot.exemplar import Exemplar
-from xraysynth.oneshot.features import Interpolation, SiteMap, project
+from xraysynth.oneshot.features import Interpolation, SiteMap, device_of, project
+from xraysynth.oneshot.head import HeadConfig, LabelledPixels, LinearHead, fit_head
 from xraysynth.oneshot.lesson import Lesson, lesson
 from xraysynth.oneshot.refine import RefineConfig
 from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, finished
-from xraysynth.oneshot.unlabelled import (
-    UnlabelledConfig,
-    common_classes,
-    common_loss,
-    unlabelled_pixels,
-)
-from xraysynth.oneshot.views import ViewConfig, draw_view, swap_rows, swappable_blocks
+from xraysynth.oneshot.unlabelled import Unlabelled, unlabelled_pixels
+from xraysynth.oneshot.views import draw_view, swap_rows, swappable_blocks
 from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
 from xraysynth.settings import Settings
 
+STANDARD_SCANS = 32
+"""Generated scans over which what the head reads is brought to one scale."""
 CALIBRATION_VIEWS = 6
 """Views of each exemplar, not trained on, that probabilities are fitted on."""
-
-
-class HeadConfig(Settings):
-    """How the head learns from the exemplars."""
-
-    views: int = Field(1, ge=1)
-    """Views of each exemplar: the first in its own style, the others restyled."""
-    pixels: int = Field(65536, ge=64)
-    """At most so many pixels of all views together are learned from."""
-    steps: int = Field(60, ge=1)
-    """Most iterations of L-BFGS; the problem is convex."""
-    weight_decay: float = Field(0.01, ge=0)
-    """Of the weights, which read standardised values."""
-    balance: float = Field(0.5, ge=0, le=1)
-    """Loss weight of a class is its share to the power of minus this."""
-    swap: ViewConfig = ViewConfig(swap_from_px=16, flip_probability=0, rotation_deg=0, shift=0)
-    """Which rows may be swapped; warps are not used."""
-    unlabelled: UnlabelledConfig = UnlabelledConfig()
-    """What scans without labels count."""
 
 
 class LearnConfig(Settings):
@@ -71,7 +46,7 @@ class LearnConfig(Settings):
     interpolation: Interpolation = "bilinear"
     """How coarse maps grow to full size."""
     cluster: ClusterConfig = ClusterConfig()
-    """The self-supervised part."""
+    """The clustering without labels, where the head reads it."""
     head: HeadConfig = HeadConfig()
     """The part that sees labels."""
     calibration: CalibrationConfig = CalibrationConfig()
@@ -103,18 +78,47 @@ def learn_segmenter(
         If an exemplar is of another generator.
     """
     lesson(generator, exemplars)  # Refuses what cannot be learned before minutes are spent.
-    clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
-    return learn_head(clusters, generator, exemplars, config, seed)
+    read = read_map(generator, config, seed, progress)
+    return learn_head(read, generator, exemplars, config, seed)
+
+
+def read_map(
+    generator: Generator, config: LearnConfig, seed: int, progress: Progress = silent
+) -> SiteMap:
+    """Return the map from hidden features to the values that the head reads; it needs no label."""
+    if config.head.reads == "clusters":
+        clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
+        return clusters.site_map
+    return fine_features(generator, config.head, seed)
+
+
+def fine_features(generator: Generator, config: HeadConfig, seed: int) -> SiteMap:
+    """Return the map to the features of the finer sites, or to as many random mixtures of them."""
+    coarsest = min(config.sites_from_px, generator.resolution)
+    read = [site.resolution >= coarsest for site in generator.sites]
+    channels = [s.channels for s, is_read in zip(generator.sites, read, strict=True) if is_read]
+    if sum(channels) > config.dim:
+        rng = stream(seed, "fine features")
+        mixed = rng.standard_normal((config.dim, sum(channels))) / sum(channels) ** 0.5
+        rows = torch.from_numpy(mixed).float()
+    else:
+        rows = torch.eye(sum(channels))
+    device, parts = device_of(generator), iter(rows.to(device_of(generator)).split(channels, 1))
+    weights = tuple(
+        next(parts) if is_read else torch.zeros(len(rows), site.channels, device=device)
+        for site, is_read in zip(generator.sites, read, strict=True)
+    )
+    return SiteMap(weights=weights, bias=torch.zeros(len(rows), device=device))
 
 
 def learn_head(
-    clusters: Clustering,
+    read: SiteMap,
     generator: Generator,
     exemplars: Sequence[Exemplar],
     config: LearnConfig,
     seed: int,
 ) -> Segmenter:
-    """Learn a segmenter from exemplars and a clustering, which other exemplars may share.
+    """Learn a segmenter from exemplars and what is read of a pixel, which others may share.
 
     Raises
     ------
@@ -122,8 +126,8 @@ def learn_head(
         As `learn_segmenter`.
     """
     taught = _Lesson(generator, lesson(generator, exemplars), config, seed)
-    standard = _standardised(generator, clusters.site_map, config, seed)
-    weight, bias = _train_head(taught, standard)
+    standard = _standardised(generator, read, config, seed)
+    weight, bias = taught.head(standard)
     temperature = _temperature(taught, standard.folded(weight, bias))
     facts = SegmenterFacts(
         class_names=taught.known.class_names,
@@ -146,7 +150,7 @@ class _Lesson:
 
     def __init__(self, generator: Generator, known: Lesson, config: LearnConfig, seed: int) -> None:
         self.generator, self.known, self.config, self.seed = generator, known, config, seed
-        self.class_weights = known.class_weights(config.head.balance)
+        self._unlabelled: Unlabelled | None = None
         self._blocks = swappable_blocks(generator, config.head.swap.swap_from_px)
 
     def views(self, site_map: SiteMap, purpose: str, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -170,63 +174,45 @@ class _Lesson:
         other = mapped_latents(self.generator, count, psi, self.seed, "head", purpose, number)
         return swap_rows(self.known.latent_w, other, draw)
 
+    def head(self, site_map: SiteMap, part: Tensor | None = None) -> LinearHead:
+        """Return the head on what a map reads, always the same map.
+
+        Only pixels of `part` (exemplars, H, W) bool are learned from; None is all.
+        """
+        config = self.config.head
+        if self._unlabelled is None:
+            self._unlabelled = unlabelled_pixels(
+                self.generator, site_map, self.config.interpolation, config.unlabelled, self.seed
+            )
+        _, pixels, labels = self.views(site_map, "train", config.views)
+        flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
+        if part is not None:
+            mine = part.to(flat.device).repeat(config.views, 1, 1).flatten()
+            flat, classes = flat[mine], classes[mine]
+        if len(flat) > config.pixels:
+            order = stream(self.seed, "head pixels").permutation(len(flat))
+            chosen = torch.from_numpy(order[: config.pixels]).to(flat.device)
+            flat, classes = flat[chosen], classes[chosen]
+        labelled = LabelledPixels(pixels=flat, classes=classes)
+        return fit_head(self.known, labelled, self._unlabelled, config)
+
 
 def _standardised(
     generator: Generator, site_map: SiteMap, config: LearnConfig, seed: int
 ) -> SiteMap:
-    """Return the projection with each value at mean 0 and deviation 1 over generated scans."""
-    cluster = config.cluster
-    latent_w = mapped_latents(generator, 32, cluster.truncation_psi, seed, "standardise")
-    with torch.no_grad():
-        parts = [
-            project(generator, w, site_map, config.interpolation)[1] for w in latent_w.split(8)
-        ]
-        pixels = torch.cat(parts)
-    mean, std = pixels.mean((0, 2, 3)), pixels.std((0, 2, 3)).clamp_min(1e-6)
+    """Return the map with each value at mean 0 and deviation 1 over generated scans."""
+    latent_w = mapped_latents(
+        generator, STANDARD_SCANS, config.cluster.truncation_psi, seed, "standardise"
+    )
+    means, squares = [], []
+    for some in latent_w.split(4):
+        with torch.no_grad():
+            pixels = project(generator, some, site_map, config.interpolation)[1]
+        means.append(pixels.mean((0, 2, 3)))
+        squares.append(pixels.square().mean((0, 2, 3)))
+    mean, square = torch.stack(means).mean(0), torch.stack(squares).mean(0)
+    std = (square - mean.square()).clamp_min(0).sqrt().clamp_min(1e-6)
     return site_map.folded(torch.diag(1 / std), -mean / std)
-
-
-def _train_head(
-    taught: _Lesson, site_map: SiteMap, part: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Return weight (K, D) and bias (K,) of the head, by class-balanced cross-entropy.
-
-    Only pixels of `part` (exemplars, H, W) bool are learned from; None is all.
-    """
-    config = taught.config.head
-    _, pixels, labels = taught.views(site_map, "train", config.views)
-    flat, classes = pixels.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten()
-    if part is not None:
-        mine = part.to(flat.device).repeat(config.views, 1, 1).flatten()
-        flat, classes = flat[mine], classes[mine]
-    if len(flat) > config.pixels:
-        rng = stream(taught.seed, "head pixels")
-        chosen = torch.from_numpy(rng.permutation(len(flat))[: config.pixels]).to(flat.device)
-        flat, classes = flat[chosen], classes[chosen]
-    n_classes, device = taught.known.n_classes, flat.device
-    weight = torch.zeros(n_classes, flat.shape[1], device=device, requires_grad=True)
-    bias = torch.zeros(n_classes, device=device, requires_grad=True)
-    unknown = unlabelled_pixels(
-        taught.generator, site_map, taught.config.interpolation, config.unlabelled, taught.seed
-    )
-    common = common_classes(taught.known, config.unlabelled.common_share)
-    optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=config.steps, line_search_fn="strong_wolfe"
-    )
-
-    def loss() -> float:
-        optimiser.zero_grad()
-        scores = flat @ weight.T + bias
-        entropy = functional.cross_entropy(scores, classes, weight=taught.class_weights)
-        value = entropy + 0.5 * config.weight_decay * weight.square().sum()
-        if config.unlabelled.weight:
-            doubt = common_loss(unknown @ weight.T + bias, common)
-            value = value + config.unlabelled.weight * doubt
-        value.backward()
-        return float(value.detach())
-
-    optimiser.step(loss)
-    return weight.detach(), bias.detach()
 
 
 def _calibrate(taught: _Lesson, standard: SiteMap, temperature: float) -> Tensor | None:
@@ -245,7 +231,7 @@ def _calibrate(taught: _Lesson, standard: SiteMap, temperature: float) -> Tensor
             yield functional.softmax(scores, 1)
 
     def train(part: Tensor) -> Head:
-        weight, bias = _train_head(taught, standard, part)
+        weight, bias = taught.head(standard, part)
         site_map = standard.folded(weight / temperature, bias / temperature)
         images, scores, _ = taught.views(site_map, "calibrate", CALIBRATION_VIEWS)
         scores = finished(scores, images, config.smoothing_px, config.refine)

@@ -10,23 +10,17 @@ from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.baselines import kmeans, linear, networks, published
 from xraysynth.oneshot.baselines.feature_maps import BaselineConfig
 from xraysynth.oneshot.baselines.model import Method, PixelModel
-from xraysynth.oneshot.clustering import Clustering, learn_clusters
 from xraysynth.oneshot.exemplar import Exemplar
-from xraysynth.oneshot.features import device_of
-from xraysynth.oneshot.learn import LearnConfig, learn_head
+from xraysynth.oneshot.features import SiteMap, device_of
+from xraysynth.oneshot.learn import LearnConfig, learn_head, read_map
 from xraysynth.settings import nearest
 
 OURS, PUBLISHED = "ours", "published"
 
 
-def cluster(generator: Generator, config: LearnConfig, seed: int) -> Clustering:
-    """Return the part of our segmenter that needs no label."""
-    return learn_clusters(generator, config.interpolation, config.cluster, seed)
-
-
 def teach_ours(
     generator: Generator,
-    prepared: Clustering,
+    prepared: SiteMap,
     exemplars: Sequence[Exemplar],
     config: LearnConfig,
     seed: int,
@@ -47,9 +41,9 @@ def _table() -> dict[str, Method]:
     methods = (
         Method(
             name=OURS,
-            summary="clustering on fine features, linear head held back by unlabelled scans",
+            summary="linear head on fine features, taught as well by scans asked for contents",
             config=LearnConfig(),
-            prepare=cluster,
+            prepare=read_map,
             teach=teach_ours,
         ),
         Method(

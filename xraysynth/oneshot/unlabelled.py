@@ -1,11 +1,14 @@
-"""What scans that nobody labelled tell the head: most of their pixels are nothing special.
+"""What scans that nobody labelled tell the head.
 
 One labelled scan shows few things that are not the threat, so its head takes all that is dark and
 metallic for it. Other generated scans show what else there is, free of charge. Their pixels are
-held, with a small weight, to be of some class that is common in the labelled scan, of whichever
-the head likes best; rare classes must then be told from all that is usual. Where such a pixel does
-belong to a rare class, the labelled pixels outweigh it, for the class fills far less of ordinary
-scans than of the one that was chosen to be labelled.
+held, with a small weight, to be of some class that they may have: one that is common in the
+labelled scan [1]_ [2]_, or one that the generator was asked for. A scan that was not asked for a
+knife has none, so whatever looks like one there is a lesson.
+
+A generator that was asked for a knife has drawn one, though nobody has said where. So, once the
+head knows that much, it labels those scans itself, as an export would with the same requests
+(`request.py`), and learns again from what it found [3]_: from one labelled knife to many.
 
 References
 ----------
@@ -13,19 +16,27 @@ References
    NeurIPS 2014.
 .. [2] B. Hariharan et al., "Discriminative Decorrelation for Clustering and Classification",
    ECCV 2012 (one example against the statistics of all there is).
+.. [3] D. Pathak et al., "Constrained Convolutional Neural Networks for Weakly Supervised
+   Segmentation", ICCV 2015 (labels of images hold the labels that a network gives their pixels).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import drawn_pixels, mapped_latents
+from xraysynth.oneshot.clustering import asked_in_turn, mapped_latents
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson
+from xraysynth.oneshot.request import RequestRule
+from xraysynth.randomness import stream
 from xraysynth.settings import Settings
 
 
@@ -34,12 +45,39 @@ class UnlabelledConfig(Settings):
 
     weight: float = Field(0.5, ge=0)
     """Weight of their loss beside that of the labelled pixels; 0 leaves them out."""
-    scans: int = Field(32, ge=1)
+    scans: int = Field(96, ge=1)
     """Generated scans."""
-    pixels: int = Field(12288, ge=64)
+    pixels: int = Field(49152, ge=64)
     """At most so many pixels of all of them together."""
     common_share: float = Field(0.1, ge=0, le=1)
     """A class with at least this share of the labelled pixels is common; the background is."""
+    rounds: int = Field(2, ge=0)
+    """How often the head labels these scans by what they were asked for and learns from that; of
+    a generator that can be asked for a class of the exemplar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlabelled:
+    """Pixels of generated scans."""
+
+    pixels: Tensor
+    """(scans, pixels, D)"""
+    asked: Tensor | None
+    """(scans, labels) multi-hot of what they were asked to hold; None where nothing can be."""
+    label_names: tuple[str, ...] = ()
+    """What the generator can be asked for, and "unknown"."""
+
+    def flat(self) -> Tensor:
+        """Return all pixels (m, D)."""
+        return self.pixels.flatten(0, 1)
+
+    def rule(self, class_names: Sequence[str]) -> RequestRule | None:
+        """Return how requests bear on some classes; None where they do not."""
+        known = {name.casefold() for name in class_names}
+        contents = [name for name in self.label_names if name != UNKNOWN]
+        if self.asked is None or not known & {name.casefold() for name in contents}:
+            return None
+        return RequestRule.of(class_names, self.label_names, contents)
 
 
 def unlabelled_pixels(
@@ -48,15 +86,22 @@ def unlabelled_pixels(
     interpolation: Interpolation,
     config: UnlabelledConfig,
     seed: int,
-) -> Tensor:
-    """Return mapped pixels (m, D), m up to `config.pixels`, of generated scans; untruncated."""
+) -> Unlabelled:
+    """Return random mapped pixels of generated scans, as many of each; untruncated."""
     latent_w = mapped_latents(generator, config.scans, 1.0, seed, "unlabelled")
-
-    def read(one: Tensor) -> Tensor:
+    height, width = generator.size_px
+    each = max(min(config.pixels // config.scans, height * width), 1)
+    parts = []
+    for number, one in enumerate(latent_w.split(1)):
         with torch.no_grad():
-            return project(generator, one, site_map, interpolation)[1]
-
-    return drawn_pixels(latent_w, config.pixels, read, seed, "unlabelled pixels")
+            flat = project(generator, one, site_map, interpolation)[1][0].flatten(1).T
+        chosen = stream(seed, "unlabelled pixels", number).permutation(len(flat))[:each]
+        parts.append(flat[torch.from_numpy(chosen).to(flat.device)])
+    return Unlabelled(
+        pixels=torch.stack(parts),
+        asked=asked_in_turn(generator, config.scans),
+        label_names=generator.config.label_names,
+    )
 
 
 def common_classes(lesson: Lesson, share: float) -> Tensor:
@@ -67,14 +112,46 @@ def common_classes(lesson: Lesson, share: float) -> Tensor:
     return common
 
 
-def common_loss(scores: Tensor, common: Tensor) -> Tensor:
-    """Return the mean of -log p(some common class) over pixels with scores (n, K).
+def possible_classes(class_names: Sequence[str], common: Tensor, unlabelled: Unlabelled) -> Tensor:
+    """Return which classes (scans, classes) bool each scan may hold.
+
+    Those that it was asked for; of the others that it could have been asked for, none; of the rest
+    the common ones.
+    """
+    possible = common.repeat(len(unlabelled.pixels), 1)
+    if unlabelled.asked is None:
+        return possible
+    columns = {name.casefold(): column for column, name in enumerate(unlabelled.label_names)}
+    for class_id, name in enumerate(class_names):
+        if class_id and name.casefold() in columns:
+            possible[:, class_id] = unlabelled.asked[:, columns[name.casefold()]].bool()
+    return possible
+
+
+def partial_loss(scores: Tensor, possible: Tensor) -> Tensor:
+    """Return the mean of -log p(some possible class) over pixels with scores (m, K).
+
+    `possible` (m, K) bool has a class at least in every row.
 
     Examples
     --------
-    Two classes alike, one of them common.
+    Two classes alike, one of them possible.
 
-    >>> round(common_loss(torch.zeros(1, 2), torch.tensor([True, False])).item(), 4)
+    >>> round(partial_loss(torch.zeros(1, 2), torch.tensor([[True, False]])).item(), 4)
     0.6931
     """
-    return -functional.log_softmax(scores, dim=1)[:, common].logsumexp(dim=1).mean()
+    share = functional.log_softmax(scores, dim=1)
+    return -share.masked_fill(~possible, float("-inf")).logsumexp(dim=1).mean()
+
+
+def guessed_classes(
+    unlabelled: Unlabelled, head: tuple[Tensor, Tensor], rule: RequestRule
+) -> Tensor:
+    """Return the class (m,) of each pixel by a head (K, D), (K,) and what was asked for.
+
+    Numbers from K on are of contents that were asked for and that no exemplar shows.
+    """
+    assert unlabelled.asked is not None
+    weight, bias = head
+    scores = (unlabelled.pixels @ weight.T + bias).transpose(1, 2)[..., None]
+    return rule.scores(scores, unlabelled.asked).argmax(1).flatten()

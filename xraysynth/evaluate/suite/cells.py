@@ -23,7 +23,7 @@ JUDGE = "generated scans, the judge's masks"
 """Name of the pairs that tell how much of the rest is the generator's fault."""
 REFERENCES = (EXACT, JUDGE)
 """What protocol C measures beside the methods."""
-FORM = 2
+FORM = 3
 """Raised when cells come to hold something else."""
 
 

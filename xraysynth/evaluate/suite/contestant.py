@@ -49,7 +49,10 @@ class Contestant:
     def prepared_identity(self) -> dict[str, Any]:
         """Return what the part without labels depends on; contestants alike in it share it."""
         config = self.method.config
-        parts = {"cluster", "interpolation"} if isinstance(config, LearnConfig) else None
+        parts: Any = None
+        if isinstance(config, LearnConfig):
+            read = {"reads": True, "sites_from_px": True, "dim": True}
+            parts = {"cluster": True, "interpolation": True, "head": read}
         return {
             "prepare": f"{self.method.prepare.__module__}.{self.method.prepare.__name__}",
             "config": config.model_dump(mode="json", include=parts),

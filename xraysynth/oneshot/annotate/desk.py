@@ -18,7 +18,6 @@ from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.annotate.work import Work, WorkScan, label_maps_of, load_work, save_work
-from xraysynth.oneshot.clustering import Clustering
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber, check_class_name
 from xraysynth.oneshot.exemplar_folder import numbered_latents, save_exemplar
 from xraysynth.oneshot.features import SiteMap, device_of
@@ -50,7 +49,6 @@ class Desk:
     """The state of one run of `xraysynth annotate`."""
 
     generator: Generator
-    clusters: Clustering
     groupings: tuple[SiteMap, ...]
     folder: Path
     seed: int

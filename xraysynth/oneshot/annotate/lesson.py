@@ -13,7 +13,7 @@ from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber
 from xraysynth.oneshot.exemplar_folder import numbered_latents
 from xraysynth.oneshot.features import device_of
-from xraysynth.oneshot.learn import LearnConfig, learn_head
+from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
 from xraysynth.oneshot.segmenter import Segmenter
 
 FRESH_FROM = 100_000
@@ -37,7 +37,7 @@ class LabelledScan:
 
 def teach(desk: Desk, exemplars: Sequence[Exemplar]) -> Segmenter:
     """Learn the head from the labels so far: what `xraysynth learn` learns from them, saved."""
-    return learn_head(desk.clusters, desk.generator, exemplars, LearnConfig(), desk.seed)
+    return learn_segmenter(desk.generator, exemplars, LearnConfig(), desk.seed)
 
 
 def fresh_scans(

@@ -38,7 +38,6 @@ def open_desk(generator: Generator, folder: Path, seed: int, progress: Progress 
     clusters = _clusters(generator, folder, seed, progress)
     desk = Desk(
         generator=generator,
-        clusters=clusters,
         groupings=learn_groupings(generator, clusters, seed),
         folder=folder,
         seed=seed,
