@@ -51,9 +51,11 @@ class UnlabelledConfig(Settings):
     """At most so many pixels of all of them together."""
     common_share: float = Field(0.1, ge=0, le=1)
     """A class with at least this share of the labelled pixels is common; the background is."""
+    requests: bool = True
+    """Whether it counts what they were asked to hold, of a generator that can be asked."""
     rounds: int = Field(2, ge=0)
-    """How often the head labels these scans by what they were asked for and learns from that; of
-    a generator that can be asked for a class of the exemplar."""
+    """How often the head labels these scans by what they were asked for and learns from that,
+    where a class of the exemplar can be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ def unlabelled_pixels(
         parts.append(flat[torch.from_numpy(chosen).to(flat.device)])
     return Unlabelled(
         pixels=torch.stack(parts),
-        asked=asked_in_turn(generator, config.scans),
+        asked=asked_in_turn(generator, config.scans) if config.requests else None,
         label_names=generator.config.label_names,
     )
 

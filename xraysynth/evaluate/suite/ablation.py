@@ -11,28 +11,29 @@ from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS, OURS
 from xraysynth.settings import settings_from_mapping
 
+CLUSTERS = {"head.reads": "clusters"}
+"""The head reads what the clustering projects features to."""
 CHANGES: Mapping[str, Mapping[str, Any]] = {
-    "no clustering (random projection)": {"cluster.steps": 0},
-    "features of every resolution": {"cluster.sites_from_px": 4},
-    "features from 16 px": {"cluster.sites_from_px": 16},
-    "64 dimensions": {"cluster.dim": 64},
-    "256 prototypes": {"cluster.prototypes": 256},
-    "blocks perturbed from 32 px": {"cluster.views.swap_from_px": 32},
-    "no block perturbed": {"cluster.views.swap_strength": 0.0},
-    "views neither turned nor mirrored": {
-        "cluster.views.rotation_deg": 0.0,
-        "cluster.views.shift": 0.0,
-        "cluster.views.flip_probability": 0.0,
-    },
-    "no equipartition (codes are a softmax)": {"cluster.sinkhorn_iterations": 0},
-    "temperature 0.1": {"cluster.temperature": 0.1},
-    "channels not normalised": {"cluster.normalise": False},
+    "features of every resolution": {"head.sites_from_px": 4},
+    "features from 16 px": {"head.sites_from_px": 16},
+    "features of 64 px alone": {"head.sites_from_px": 64},
+    "128 random mixtures of the features": {"head.dim": 128},
+    "clusters: projected to 128 values": CLUSTERS,
+    "clusters: projected to 256 values": {**CLUSTERS, "cluster.dim": 256},
+    "clusters: no block perturbed": {**CLUSTERS, "cluster.views.swap_strength": 0.0},
+    "clusters: blocks perturbed from 32 px": {**CLUSTERS, "cluster.views.swap_from_px": 32},
+    "clusters: 256 prototypes": {**CLUSTERS, "cluster.prototypes": 256},
+    "clusters: no equipartition": {**CLUSTERS, "cluster.sinkhorn_iterations": 0},
+    "unlabelled scans do not count": {"head.unlabelled.weight": 0.0},
+    "unlabelled scans count twice as much": {"head.unlabelled.weight": 1.0},
+    "blind to requests": {"head.unlabelled.requests": False},
+    "the head labels no scans itself": {"head.unlabelled.rounds": 0},
+    "it labels them four times": {"head.unlabelled.rounds": 4},
     "scores not drawn to edges": {"refine.steps": 0},
     "smoothing over 3 x 3 instead": {"refine.steps": 0, "smoothing_px": 1},
     "twelve restyled views of the exemplar": {"head.views": 12},
-    "unlabelled scans do not count": {"head.unlabelled.weight": 0.0},
-    "unlabelled scans count twice as much": {"head.unlabelled.weight": 1.0},
     "weight decay 0.001": {"head.weight_decay": 0.001},
+    "weight decay 0.1": {"head.weight_decay": 0.1},
     "classes not balanced": {"head.balance": 0.0},
 }
 """What is changed, by the name in the table."""

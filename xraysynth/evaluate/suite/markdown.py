@@ -24,6 +24,7 @@ from xraysynth.evaluate.suite.sections import (
     missing_section,
     reliability_section,
 )
+from xraysynth.evaluate.suite.takers import BLIND
 from xraysynth.oneshot.methods import OURS, PUBLISHED
 
 PROTOCOLS = {
@@ -100,18 +101,21 @@ def _verdict(cells: Sequence[Mapping[str, Any]], protocol: str) -> str:
     """Return how far ours is ahead of the best other method and of the published recipe."""
     wiou = table(cells, protocol, "wiou")
     own = wiou.get(OURS, {})
-    ahead = {name: difference(own, by) for name, by in wiou.items() if name != OURS}
+    ahead = {name: difference(own, by) for name, by in wiou.items() if name not in (OURS, BLIND)}
     ahead = {name: pair for name, pair in ahead.items() if pair.pairs}
     if not ahead:
         return ""
     closest = min(ahead, key=lambda name: ahead[name].mean)
+    blind = difference(wiou.get(BLIND, {}), wiou[closest])
     lines = [
-        f"Ours less {what}: **{points(pair.mean)}** [{points(pair.low)}, {points(pair.high)}] wIoU "
+        f"{what}: **{points(pair.mean)}** [{points(pair.low)}, {points(pair.high)}] wIoU "
         f"over {pair.pairs} exemplars of {len(own)} tasks.\n"
         for what, pair in (
-            (f"the best other method, {closest}", ahead[closest]),
-            *((("the published recipe", ahead[PUBLISHED]),) if PUBLISHED in ahead else ()),
+            (f"Ours less the best other method, {closest}", ahead[closest]),
+            ("Ours less the published recipe", ahead.get(PUBLISHED)),
+            (f"{BLIND.capitalize()}, less {closest}", blind if blind.pairs else None),
         )
+        if pair is not None
     ]
     return "\n".join(lines)
 

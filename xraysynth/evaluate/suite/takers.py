@@ -10,6 +10,7 @@ from xraysynth.evaluate.suite import ablation
 from xraysynth.evaluate.suite.config import BAG, SuiteConfig
 from xraysynth.evaluate.suite.contestant import Contestant
 from xraysynth.evaluate.suite.material import Choice
+from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS, OURS, PUBLISHED, method
 
 Suite = Literal["paper", "ablation"]
@@ -18,8 +19,16 @@ CHOICES: Mapping[str, Choice] = {
     "ours, scan by lot": "random",
 }
 """Other ways to choose the scan of the bag's task, by the name in the table."""
+BLIND = "ours, blind to requests"
+"""Ours, but for what unlabelled scans were asked to hold: it knows no more than the others do."""
+BLIND_SUMMARY = "the same, not told what unlabelled scans were asked for"
 AT_ONCE = "ours, all exemplars at once"
 """The bag's task learned from all its exemplars together."""
+
+
+def blind(config: LearnConfig) -> LearnConfig:
+    """Return settings under which requests are not used."""
+    return ablation.changed(config, {"head.unlabelled.requests": False})
 
 
 def contestants(suite: Suite, config: SuiteConfig) -> list[Contestant]:
@@ -41,6 +50,7 @@ def contestants(suite: Suite, config: SuiteConfig) -> list[Contestant]:
     ours = Contestant(method=every[0], tasks=(BAG,))
     return [
         *(Contestant(method=one) for one in every),
+        Contestant(method=every[0].changed(BLIND, BLIND_SUMMARY, blind(config.ours))),
         *(replace(ours.renamed(name), choice=how) for name, how in CHOICES.items()),
         replace(ours.renamed(AT_ONCE), exemplars=config.material.exemplars),
     ]
