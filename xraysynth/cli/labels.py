@@ -160,11 +160,12 @@ def _add_export(commands: argparse._SubParsersAction[Parser]) -> None:
         "export",
         export,
         help="Generate labelled scans in shards, with tables and a manifest",
-        example="xraysynth export --gan bundled --segmenter segmenter.safetensors --count 10000 "
-        "--out shards",
+        example="xraysynth export --gan bundled --segmenter bundled --count 10000 --out shards",
     )
     add_generator(parser)
-    parser.add_argument("--segmenter", required=True, metavar="FILE", help="from learn")
+    parser.add_argument(
+        "--segmenter", required=True, metavar="FILE", help='from learn, or "bundled"'
+    )
     parser.add_argument(
         "--count", type=positive, required=True, metavar="N", help="number of scans"
     )

@@ -26,7 +26,7 @@ from xraysynth.settings import nearest, settings_from_mapping
 
 _KEY = "xraysynth"
 _PARTNER = "-discriminator.safetensors"
-_NAMES = ("bundled-64", "bundled-64-varied", "bundled-128")
+_NAMES = ("bundled-64", "bundled-128")
 _BUNDLED = {"bundled": "bundled-64"} | {name: name for name in _NAMES}
 
 

@@ -23,6 +23,7 @@ import torch
 from xraysynth.errors import StageError
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_path
+from xraysynth.oneshot.segmenter import segmenter_path
 from xraysynth.oneshot.shard_maker import ExportConfig, MadeShard, ShardMaker, ShardTask
 from xraysynth.progress import Progress, silent
 from xraysynth.shards.manifest import Manifest
@@ -63,7 +64,7 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
     StageError
         If a worker was killed; the whole shards stay, and the same call goes on.
     """
-    files = (str(generator_path(generator_file)), Path(segmenter_file))
+    files = (str(generator_path(generator_file)), segmenter_path(segmenter_file))
     keep_freed_memory()
     with single_threaded():
         maker = ShardMaker(*files, config)

@@ -1,12 +1,13 @@
 """The segmenter: one small matrix a site, applied while the generator draws.
 
-Clustering's projection and the head learned from the exemplar are both linear, so they fold into
+What the head reads and the head learned from the exemplar are both linear, so they fold into
 `classes x channels` weights a site: labels cost next to nothing beside the scan itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from xraysynth.schema import MAX_CLASSES
 from xraysynth.settings import Settings, settings_from_mapping
 
 KIND = "segmenter"
+_BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64"}
+"""Segmenters that ship, each for the generator of its name."""
 TABLE = "confidence"
 """Name of the tensor of calibrated levels."""
 
@@ -200,8 +203,24 @@ def save_segmenter(segmenter: Segmenter, path: Path) -> None:
     save_tensors(path, tensors, {"kind": KIND, "facts": facts, "hash": tensors_hash(tensors)})
 
 
-def load_segmenter(path: Path) -> Segmenter:
-    """Read a segmenter; nothing in the file can run.
+def segmenter_path(name: str | Path) -> Path:
+    """Return the file behind a path or the name of a bundled segmenter.
+
+    Examples
+    --------
+    >>> segmenter_path("bundled").name
+    'bundled-64.safetensors'
+    """
+    text = str(name)
+    if text not in _BUNDLED:
+        return Path(text)
+    return Path(
+        str(resources.files("xraysynth.oneshot") / "bundled" / f"{_BUNDLED[text]}.safetensors")
+    )
+
+
+def load_segmenter(name: str | Path) -> Segmenter:
+    """Read a segmenter, from a file or one that ships ("bundled"); nothing in it can run.
 
     Raises
     ------
@@ -212,6 +231,7 @@ def load_segmenter(path: Path) -> Segmenter:
     CheckpointError
         If it holds something else, or tensors that do not fit its class names.
     """
+    path = segmenter_path(name)
     tensors, metadata = load_tensors(path, KIND)
     try:
         facts = settings_from_mapping(SegmenterFacts, metadata.get("facts"), "facts")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from xraysynth.settings import Settings
 
 
 class Learn:
-    """Clusters pixels without labels, then names the clusters by one labelled scan."""
+    """Learns what hidden features mean from one labelled scan, or a few."""
 
     name = "learn"
     room = "oneshot"
