@@ -14,7 +14,8 @@ from export_files import CONFIG, Files, make_files, same_bytes
 
 from xraysynth.errors import CheckpointError, InputError, StageError
 from xraysynth.gan.checkpoint import generator_hash, load_generator
-from xraysynth.oneshot.export import export
+from xraysynth.oneshot.export import ExportConfig, export
+from xraysynth.oneshot.segmenter import load_segmenter
 from xraysynth.shards.reader import ShardSet
 from xraysynth.shards.verify import verify
 
@@ -30,6 +31,20 @@ def test_an_export_verifies_and_holds_what_the_segmenter_says(
     own = (sample["overlap"] >> sample["mask"]) & 1
     assert own.all()
     assert sample["image"].shape == (16, 16, 3)
+
+
+def test_what_ships_exports_labelled_scans(tmp_path: Path) -> None:
+    segmenter = load_segmenter("bundled")
+    assert all("not by a person" in origin for origin in segmenter.facts.exemplar_origins)
+    config = ExportConfig(count=6, shard_size=6, balance=True, contains=("none",))
+    export("bundled", "bundled", config, 0, tmp_path / "ready")
+    assert not verify(tmp_path / "ready").findings
+    shards = ShardSet(tmp_path / "ready")
+    requests = load_generator("bundled").config.contents
+    for index, name in enumerate(requests):  # Every threat that was asked for is found somewhere.
+        assert shards.class_names.index(name) in shards[index]["mask"], name
+    threats = [shards.class_names.index(name) for name in requests]
+    assert not np.isin(shards[len(requests)]["mask"], threats).any()
 
 
 def test_the_number_of_workers_does_not_change_a_byte(
