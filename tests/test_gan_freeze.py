@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_gan_trainer import Cut, config, cut_after, scan_file
+from test_gan_trainer import TINY, Cut, config, cut_after, scan_file
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
@@ -62,6 +62,27 @@ def test_nothing_to_freeze_is_named(tmp_path: Path, scans: Path, trained: Path) 
     with pytest.raises(CheckpointError, match="freeze_discriminator: 0"):
         settings = config(init=str(trained), freeze_discriminator=1)
         trainer.train(scans, tmp_path / "second", settings)
+
+
+def test_a_discriminator_that_does_not_fit_is_told_of(
+    tmp_path: Path, scans: Path, trained: Path
+) -> None:
+    def notes(out: str) -> list[str]:
+        told: list[str] = []
+        settings = config(init=str(trained), kimg=0.004)
+        trainer.train(scans, tmp_path / out, settings, progress=lambda *now: told.append(now[2]))
+        return told
+
+    assert not any("does not fit" in note for note in notes("fits"))
+    narrow = TINY.model_copy(update={"channel_max": 6})
+    foreign = discriminator_path(
+        trainer.train(scans, tmp_path / "narrow", config(kimg=0.004, network=narrow))
+    )
+    own = discriminator_path(trained)
+    assert own is not None and foreign is not None
+    own.write_bytes(foreign.read_bytes())
+    sentence = f"the discriminator beside {trained} does not fit; a new one learns"
+    assert sentence in notes("not")[0]
 
 
 def test_freezing_random_weights_is_refused() -> None:

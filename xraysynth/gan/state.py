@@ -51,6 +51,8 @@ class TrainState:
     path_mean: float = 0.0
     sign_sum: float = 0.0
     """Signs of real scores since p was last moved."""
+    note: str = ""
+    """What a user should know of how the run begins."""
     dull_snapshots: int = 0
     """Snapshots in a row whose scans hardly varied."""
 
@@ -77,17 +79,17 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
             sizes = {"resolution": resolution, "image_channels": image_channels}
             generator = Generator(config.network.model_copy(update=sizes))
         discriminator = new_discriminator(config, generator.config)
-    if (
-        config.init
-        and not _load_partner(config, residual_part(discriminator))
-        and config.freeze_discriminator
-    ):
+    learned = bool(config.init) and _load_partner(config, residual_part(discriminator))
+    if config.freeze_discriminator and not learned:
         raise CheckpointError(
             f"no discriminator that was trained with {config.init} lies beside it, or it does not "
             "fit, so nothing is worth freezing; set `freeze_discriminator: 0`."
         )
     kept = generator.resolution if config.freeze_generator else 0
-    return assemble(config, generator, discriminator, kept)
+    state = assemble(config, generator, discriminator, kept)
+    if config.init and not learned and discriminator_path(config.init) is not None:
+        state.note = f"the discriminator beside {config.init} does not fit; a new one learns"
+    return state
 
 
 def new_discriminator(config: TrainConfig, sizes: NetworkConfig) -> Judge:

@@ -98,9 +98,9 @@ def train(
 
 
 def _note(state: TrainState, pace: Pace, total: int) -> str:
-    """Return speed and time left as a short text."""
+    """Return speed, time left and what else a user should know, as a short text."""
     speed = f"{pace.images_per_second:.0f} images/s at {state.resolution} px"
-    return f"{speed}, {pace.left(total)}"
+    return ", ".join(part for part in (speed, pace.left(total), state.note) if part)
 
 
 def train_step(
