@@ -18,9 +18,7 @@ import numpy as np
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.oneshot.annotate.desk import FIRST_CLASSES
 from xraysynth.oneshot.annotate.runs import label_map_from
-from xraysynth.oneshot.annotate.start import keep_clusters
 from xraysynth.oneshot.annotate.work import Work, WorkScan, save_work
-from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters
 from xraysynth.oneshot.exemplar import ScanNumber
 
 PATIENCE_S = 60
@@ -31,10 +29,8 @@ SCANS = (9, 15, 100, 87, 76, 97)
 
 
 def quick_folder(folder: Path) -> Path:
-    """Return a folder with a clustering of two steps and scans chosen: a start takes seconds."""
+    """Return a folder with scans chosen: a start takes seconds."""
     generator = load_generator("bundled")
-    config = ClusterConfig(steps=2, images=2, statistics_images=4)
-    keep_clusters(learn_clusters(generator, "bilinear", config, 0), generator, folder, 0)
     empty = np.zeros((64, 64), np.uint8)
     numbers = [ScanNumber(seed=0, index=index, truncation_psi=0.9) for index in SCANS]
     work = Work(

@@ -16,7 +16,7 @@ from oneshot_toy import SIZE, toy_generator, toy_truth
 from xraysynth.errors import DamagedError, InputError
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.annotate import lesson, start
+from xraysynth.oneshot.annotate import lesson
 from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.annotate.lesson import LabelledScan, fresh_scans, teach
 from xraysynth.oneshot.annotate.runs import label_map_from, runs_from
@@ -35,7 +35,6 @@ QUICK = LearnConfig(
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the page learn with small settings."""
-    monkeypatch.setattr(start, "LearnConfig", lambda: QUICK)
     monkeypatch.setattr(lesson, "LearnConfig", lambda: QUICK)
 
 
@@ -93,26 +92,11 @@ def test_a_restart_finds_scans_classes_and_labels(desk: Desk, generator: Generat
     )
 
 
-def test_a_restart_clusters_again_only_where_it_must(
-    desk: Desk, generator: Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("clustered again")
-
-    monkeypatch.setattr(start, "learn_clusters", fail)
-    open_desk(generator, desk.folder, 0)
-    with pytest.raises(RuntimeError, match="clustered again"):
-        open_desk(generator, desk.folder, 1)
-    (desk.folder / start.CACHE).write_bytes(b"rubbish")
-    with pytest.raises(RuntimeError, match="clustered again"):
-        open_desk(generator, desk.folder, 0)
-
-
 def test_work_on_another_generator_is_refused(desk: Desk) -> None:
-    kept = (desk.folder / start.CACHE).read_bytes()
+    kept = {path: path.read_bytes() for path in desk.folder.iterdir() if path.is_file()}
     with pytest.raises(InputError, match=r"holds work on generator .* Choose another folder"):
         open_desk(toy_generator(channels=7), desk.folder, 0)
-    assert (desk.folder / start.CACHE).read_bytes() == kept
+    assert kept and kept == {path: path.read_bytes() for path in kept}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from xraysynth.oneshot.exemplar_folder import numbered_latents
 from xraysynth.oneshot.features import project
 from xraysynth.oneshot.groups import group_maps, learn_groupings
 from xraysynth.oneshot.propose import ProposeConfig, choose, coverage, likeness, propose
+from xraysynth.oneshot.reading import fine_features, standardised
 
 CONFIG = ClusterConfig(steps=30, images=4, pixels=128, dim=8, prototypes=8, sites_from_px=4)
 
@@ -28,12 +29,12 @@ def clusters(generator: Generator) -> Clustering:
     return learn_clusters(generator, "bilinear", CONFIG, 0)
 
 
-def test_a_grouping_is_the_nearest_centre_that_scipy_finds(
-    generator: Generator, clusters: Clustering
-) -> None:
-    (grouping,) = learn_groupings(generator, clusters, 0, (4,))
+def test_a_grouping_is_the_nearest_centre_that_scipy_finds(generator: Generator) -> None:
+    (grouping,) = learn_groupings(generator, 0, (4,))
     latent_w = mapped_latents(generator, 3, 1.0, 9, "test")
-    _, pixels = project(generator, latent_w, clusters.site_map, "bilinear")
+    read = fine_features(generator, generator.resolution // 2, 256, 0)
+    read = standardised(generator, read, "bilinear", 1.0, 0)
+    _, pixels = project(generator, latent_w, read, "bilinear")
     flat = pixels.permute(0, 2, 3, 1).flatten(0, 2).double()
     _, scores = project(generator, latent_w, grouping, "bilinear")
     # The centres, from scores 2 c.x - |c|^2, by least squares over many pixels.
@@ -46,8 +47,8 @@ def test_a_grouping_is_the_nearest_centre_that_scipy_finds(
     np.testing.assert_allclose(solved[-1], -(centres**2).sum(1), rtol=1e-3, atol=1e-3)
 
 
-def test_groups_follow_what_is_drawn(generator: Generator, clusters: Clustering) -> None:
-    (grouping,) = learn_groupings(generator, clusters, 0, (6,))
+def test_groups_follow_what_is_drawn(generator: Generator) -> None:
+    (grouping,) = learn_groupings(generator, 0, (6,))
     latent_w = mapped_latents(generator, 20, 1.0, 9, "test")
     groups, truth = group_maps(generator, latent_w, grouping), toy_truth(latent_w)
     # Each group named by its most frequent class: how much of the truth that gives back.
@@ -58,11 +59,9 @@ def test_groups_follow_what_is_drawn(generator: Generator, clusters: Clustering)
     assert (named == truth).mean() > 0.85
 
 
-def test_proposals_are_the_same_for_a_seed_and_come_in_order(
-    generator: Generator, clusters: Clustering
-) -> None:
+def test_proposals_are_the_same_for_a_seed_and_come_in_order(generator: Generator) -> None:
     config = ProposeConfig(candidates=40)
-    (grouping,) = learn_groupings(generator, clusters, 0, (6,))
+    (grouping,) = learn_groupings(generator, 0, (6,))
     first = propose(generator, grouping, 5, 3, config)
     again = propose(generator, grouping, 5, 3, config)
     assert [one.scan for one in first] == [one.scan for one in again]
@@ -82,8 +81,8 @@ def test_a_proposal_is_the_numbered_scan(generator: Generator, clusters: Cluster
     assert 0 < one.n_groups <= len(clusters.prototypes)
 
 
-def test_proposals_show_all_that_the_toy_draws(generator: Generator, clusters: Clustering) -> None:
-    (grouping,) = learn_groupings(generator, clusters, 0, (6,))
+def test_proposals_show_all_that_the_toy_draws(generator: Generator) -> None:
+    (grouping,) = learn_groupings(generator, 0, (6,))
     for seed in range(4):
         best = propose(generator, grouping, 1, seed, ProposeConfig(candidates=30))[0]
         truth = toy_truth(torch.from_numpy(best.latent_w)[None])

@@ -19,8 +19,9 @@ from xraysynth.oneshot.clustering import asked_in_turn, mapped_latents
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import concatenated
 from xraysynth.oneshot.head import HeadConfig
-from xraysynth.oneshot.learn import LearnConfig, fine_features, learn_head, learn_segmenter
+from xraysynth.oneshot.learn import LearnConfig, learn_head, learn_segmenter
 from xraysynth.oneshot.lesson import lesson
+from xraysynth.oneshot.reading import fine_features
 from xraysynth.oneshot.unlabelled import (
     Unlabelled,
     UnlabelledConfig,
@@ -65,7 +66,7 @@ def test_the_background_is_common_however_small() -> None:
 
 def test_pixels_are_those_of_generated_scans() -> None:
     generator = toy_generator()
-    read = fine_features(generator, FINE, 0)
+    read = fine_features(generator, 4, 512, 0)
     config = UnlabelledConfig(scans=2, pixels=2 * 16 * 16)
     state = torch.random.get_rng_state()
     found = unlabelled_pixels(generator, read, "bilinear", config, 3)
@@ -82,7 +83,7 @@ def test_pixels_are_those_of_generated_scans() -> None:
 
 def test_more_features_than_wanted_are_mixed() -> None:
     generator = toy_generator()
-    every, mixed = (fine_features(generator, HeadConfig(dim=dim), 0) for dim in (512, 7))
+    every, mixed = (fine_features(generator, 32, dim, 0) for dim in (512, 7))
     assert [int(weight.any()) for weight in every.weights] == [0, 0, 0, 1, 1]  # 16 px, of 32 wanted
     assert len(every.bias) == 12 and len(mixed.bias) == 7
     assert mixed.weights[4].abs().min() > 0
@@ -90,7 +91,7 @@ def test_more_features_than_wanted_are_mixed() -> None:
 
 def test_rare_classes_are_found_less_often_the_more_unlabelled_scans_count() -> None:
     generator = toy_generator()
-    read = fine_features(generator, FINE, 0)
+    read = fine_features(generator, 4, 512, 0)
     latent_w = mapped_latents(generator, 20, 1.0, 9, "unseen")
     shares = []
     for weight in (0.0, 1.0, 30.0):

@@ -40,7 +40,7 @@ def annotate(arguments: argparse.Namespace) -> int:
 
         generator = load_generator(arguments.gan)
         with locked(arguments.out):
-            with watched("clusters") as progress:
+            with watched("groups") as progress:
                 desk = open_desk(generator, arguments.out, arguments.seed, progress)
             tell(f"{len(desk.labelled())} of {len(desk.scans)} scans have labels; Ctrl-C ends")
             serve(desk, listening, _tell_address)

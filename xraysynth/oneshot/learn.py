@@ -23,9 +23,10 @@ from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.calibration import CalibrationConfig, Head, confidence_levels
 from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters, mapped_latents
 from xraysynth.oneshot.exemplar import Exemplar
-from xraysynth.oneshot.features import Interpolation, SiteMap, device_of, project
+from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.head import HeadConfig, LabelledPixels, LinearHead, fit_head
 from xraysynth.oneshot.lesson import Lesson, lesson
+from xraysynth.oneshot.reading import fine_features, standardised
 from xraysynth.oneshot.refine import RefineConfig
 from xraysynth.oneshot.segmenter import Segmenter, SegmenterFacts, finished
 from xraysynth.oneshot.unlabelled import Unlabelled, unlabelled_pixels
@@ -34,8 +35,6 @@ from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream
 from xraysynth.settings import Settings
 
-STANDARD_SCANS = 32
-"""Generated scans over which what the head reads is brought to one scale."""
 CALIBRATION_VIEWS = 6
 """Views of each exemplar, not trained on, that probabilities are fitted on."""
 
@@ -89,26 +88,7 @@ def read_map(
     if config.head.reads == "clusters":
         clusters = learn_clusters(generator, config.interpolation, config.cluster, seed, progress)
         return clusters.site_map
-    return fine_features(generator, config.head, seed)
-
-
-def fine_features(generator: Generator, config: HeadConfig, seed: int) -> SiteMap:
-    """Return the map to the features of the finer sites, or to as many random mixtures of them."""
-    coarsest = min(config.sites_from_px, generator.resolution)
-    read = [site.resolution >= coarsest for site in generator.sites]
-    channels = [s.channels for s, is_read in zip(generator.sites, read, strict=True) if is_read]
-    if sum(channels) > config.dim:
-        rng = stream(seed, "fine features")
-        mixed = rng.standard_normal((config.dim, sum(channels))) / sum(channels) ** 0.5
-        rows = torch.from_numpy(mixed).float()
-    else:
-        rows = torch.eye(sum(channels))
-    device, parts = device_of(generator), iter(rows.to(device_of(generator)).split(channels, 1))
-    weights = tuple(
-        next(parts) if is_read else torch.zeros(len(rows), site.channels, device=device)
-        for site, is_read in zip(generator.sites, read, strict=True)
-    )
-    return SiteMap(weights=weights, bias=torch.zeros(len(rows), device=device))
+    return fine_features(generator, config.head.sites_from_px, config.head.dim, seed)
 
 
 def learn_head(
@@ -126,7 +106,8 @@ def learn_head(
         As `learn_segmenter`.
     """
     taught = _Lesson(generator, lesson(generator, exemplars), config, seed)
-    standard = _standardised(generator, read, config, seed)
+    psi = config.cluster.truncation_psi
+    standard = standardised(generator, read, config.interpolation, psi, seed)
     weight, bias = taught.head(standard)
     temperature = _temperature(taught, standard.folded(weight, bias))
     facts = SegmenterFacts(
@@ -195,24 +176,6 @@ class _Lesson:
             flat, classes = flat[chosen], classes[chosen]
         labelled = LabelledPixels(pixels=flat, classes=classes)
         return fit_head(self.known, labelled, self._unlabelled, config)
-
-
-def _standardised(
-    generator: Generator, site_map: SiteMap, config: LearnConfig, seed: int
-) -> SiteMap:
-    """Return the map with each value at mean 0 and deviation 1 over generated scans."""
-    latent_w = mapped_latents(
-        generator, STANDARD_SCANS, config.cluster.truncation_psi, seed, "standardise"
-    )
-    means, squares = [], []
-    for some in latent_w.split(4):
-        with torch.no_grad():
-            pixels = project(generator, some, site_map, config.interpolation)[1]
-        means.append(pixels.mean((0, 2, 3)))
-        squares.append(pixels.square().mean((0, 2, 3)))
-    mean, square = torch.stack(means).mean(0), torch.stack(squares).mean(0)
-    std = (square - mean.square()).clamp_min(0).sqrt().clamp_min(1e-6)
-    return site_map.folded(torch.diag(1 / std), -mean / std)
 
 
 def _calibrate(taught: _Lesson, standard: SiteMap, temperature: float) -> Tensor | None:

@@ -10,7 +10,6 @@ from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.choice import classes_present
-from xraysynth.oneshot.clustering import ClusterConfig, learn_clusters
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.features import SiteMap, device_of
 from xraysynth.oneshot.groups import learn_groupings
@@ -20,8 +19,7 @@ from xraysynth.oneshot.propose import ProposeConfig, propose
 
 def grouping(generator: Generator, seed: int) -> SiteMap:
     """Return the groups of pixels by which scans are proposed."""
-    clusters = learn_clusters(generator, "bilinear", ClusterConfig(), seed)
-    return learn_groupings(generator, clusters, seed)[-1]
+    return learn_groupings(generator, seed)[-1]
 
 
 def proposed_exemplar(
