@@ -32,7 +32,7 @@ TRAY: tuple[Place, ...] = (
     *((30, 57.5), (6, 57.8), (2, 54), (0.8, 40)),
 )
 BLOCK: tuple[Place, ...] = ((40.3, 25), (59.2, 25.2), (59.5, 48.3), (41, 48.3))
-BAR = (21.5, 34.5)
+BAR: tuple[Place, ...] = ((21.5, 34.5), (28.5, 19.5), (13.5, 49))
 DEVICE: tuple[Place, ...] = ((39.2, 14), (57.5, 13.6), (58.2, 21.5), (41, 21.3), (39.2, 17))
 SECOND_SCAN = 124
 SECOND_TRAY: tuple[Place, ...] = (
@@ -89,7 +89,7 @@ def label(page: Browser) -> None:
     outline(page, "1", *TRAY)
     outline(page, "2", *BLOCK)
     page.keys("f", "]", "]")  # Fine groups: the bar is one of them.
-    fill(page, "3", BAR)
+    fill(page, "3", *BAR)
     corners(page, "4", *DEVICE)
     page.wait(lambda: page.server.labels(SCAN).max() == 3)
     picture(page, "label")
