@@ -23,10 +23,13 @@ from xraysynth.oneshot.labelling import ExemplarConfig
 from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
 from xraysynth.oneshot.make_exemplars import make_exemplars
 from xraysynth.oneshot.segmenter import save_segmenter
+from xraysynth.settings import settings_from_mapping
 
 BUNDLED = Path(__file__).parent.parent / "xraysynth" / "oneshot" / "bundled"
 SCANS = 4000
 EXEMPLARS = ExemplarConfig(count=8, candidates=160)
+LEARN = {"head": {"unlabelled": {"rounds": 0}}}
+"""As the quickstart does."""
 SEED = 0
 
 
@@ -41,7 +44,9 @@ def main() -> None:
         scans = Path(folder) / "scans.h5"
         simulate(simulation_settings(name), SCANS, SEED, scans, progress=progress)
         exemplars = make_exemplars(generator, EXEMPLARS, SEED, scans, progress)
-    segmenter = learn_segmenter(generator, exemplars, LearnConfig(), SEED)
+    segmenter = learn_segmenter(
+        generator, exemplars, settings_from_mapping(LearnConfig, LEARN), SEED
+    )
     target = BUNDLED / f"{name}.safetensors"
     save_segmenter(segmenter, target)
     print(f"{target.name}: {target.stat().st_size / 2**10:.0f} KiB")
