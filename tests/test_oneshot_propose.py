@@ -9,24 +9,17 @@ from oneshot_toy import SIZE, toy_generator, toy_truth
 from scipy.cluster.vq import vq
 
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import ClusterConfig, Clustering, learn_clusters, mapped_latents
+from xraysynth.oneshot.clustering import mapped_latents
 from xraysynth.oneshot.exemplar_folder import numbered_latents
 from xraysynth.oneshot.features import project
 from xraysynth.oneshot.groups import group_maps, learn_groupings
 from xraysynth.oneshot.propose import ProposeConfig, choose, coverage, likeness, propose
 from xraysynth.oneshot.reading import fine_features, standardised
 
-CONFIG = ClusterConfig(steps=30, images=4, pixels=128, dim=8, prototypes=8, sites_from_px=4)
-
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
     return toy_generator()
-
-
-@pytest.fixture(scope="module")
-def clusters(generator: Generator) -> Clustering:
-    return learn_clusters(generator, "bilinear", CONFIG, 0)
 
 
 def test_a_grouping_is_the_nearest_centre_that_scipy_finds(generator: Generator) -> None:
@@ -74,11 +67,12 @@ def test_proposals_are_the_same_for_a_seed_and_come_in_order(generator: Generato
     ]
 
 
-def test_a_proposal_is_the_numbered_scan(generator: Generator, clusters: Clustering) -> None:
-    one = propose(generator, clusters, 1, 3, ProposeConfig(candidates=10))[0]
+def test_a_proposal_is_the_numbered_scan(generator: Generator) -> None:
+    (grouping,) = learn_groupings(generator, 0, (6,))
+    one = propose(generator, grouping, 1, 3, ProposeConfig(candidates=10))[0]
     latent_w = numbered_latents(generator, 3, [one.scan.index], one.scan.truncation_psi)[0]
     assert np.array_equal(one.latent_w, latent_w)
-    assert 0 < one.n_groups <= len(clusters.prototypes)
+    assert 0 < one.n_groups <= len(grouping.bias)
 
 
 def test_proposals_show_all_that_the_toy_draws(generator: Generator) -> None:

@@ -1,7 +1,7 @@
 """Which generated scans to label: few that hold most of what there is, and are like the others.
 
 Nothing here sees a label. What there is to tell apart is known as groups of pixels
-(`groups.py`, the prototypes of a clustering, or a segmenter's own classes); how typical a scan is,
+(`groups.py`, or a segmenter's own classes); how typical a scan is,
 by `choice.strangeness`.
 """
 
@@ -15,7 +15,6 @@ from pydantic import Field
 
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.choice import strangeness
-from xraysynth.oneshot.clustering import Clustering
 from xraysynth.oneshot.exemplar import ScanNumber
 from xraysynth.oneshot.exemplar_folder import numbered_latents
 from xraysynth.oneshot.features import SiteMap, device_of
@@ -55,7 +54,7 @@ class Proposal:
 
 def propose(
     generator: Generator,
-    grouping: SiteMap | Clustering | Segmenter,
+    grouping: SiteMap | Segmenter,
     count: int,
     seed: int,
     config: ProposeConfig | None = None,
@@ -69,7 +68,7 @@ def propose(
     Parameters
     ----------
     generator : whose scans are to be labelled
-    grouping : what tells pixels apart: k-means groups, a clustering's prototypes or a segmenter
+    grouping : what tells pixels apart: k-means groups or a segmenter
     count : at most `config.candidates`
     seed : of the candidates
     """
@@ -155,11 +154,8 @@ def choose(
     return chosen
 
 
-def _scores_of(grouping: SiteMap | Clustering | Segmenter) -> SiteMap:
+def _scores_of(grouping: SiteMap | Segmenter) -> SiteMap:
     """Return the map to one score a group; the length of a pixel does not change the highest."""
     if isinstance(grouping, Segmenter):
         return grouping.site_map
-    if isinstance(grouping, Clustering):
-        nothing = torch.zeros(len(grouping.prototypes), device=grouping.prototypes.device)
-        return grouping.site_map.folded(grouping.prototypes, nothing)
     return grouping
