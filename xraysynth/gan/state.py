@@ -23,6 +23,7 @@ from xraysynth.gan.precision import torch_device
 from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.spread import spread_codes
 from xraysynth.gan.train_config import TrainConfig
+from xraysynth.gan.widen import widened
 from xraysynth.randomness import stream_seed
 
 _NEW_SKIP = 0.1
@@ -161,6 +162,9 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
             "or of doublings of that, or leave `init` empty to train from random weights."
         )
     spread_codes(generator, config.init_spread)
+    if config.init_widen:
+        sizes = config.network
+        return widened(generator, sizes.channel_base, sizes.channel_max)
     return generator
 
 

@@ -37,8 +37,11 @@ class TrainConfig(Settings):
     init_spread: float = Field(1.0, gt=0, le=3)
     """Factor on the codes of that generator about their mean: above 1 it starts varied and rough
     where it was repetitive and neat. Goes well with `moments_weight` and a small rate."""
+    init_widen: bool = False
+    """Give that generator the channels of `network`, more than it has: it draws the same scans at
+    first, and can learn finer ones. With its `channel_max` the discriminator beside it still fits."""
     network: NetworkConfig = NetworkConfig()
-    """Sizes of the networks; ignored where `init` brings its own."""
+    """Sizes of the networks; ignored where `init` brings its own, but for `init_widen`."""
     labels: LabelChoice = "none"
     """Contents that scans can be asked for: "threats" for all that the scans' labels name, or a
     list of labels; none for a generator that cannot be asked."""
@@ -119,6 +122,8 @@ class TrainConfig(Settings):
             raise ValueError("freeze_discriminator wants `init`: random weights are not worth it")
         if self.freeze_generator and not self.init:
             raise ValueError("freeze_generator wants `init`: random weights are not worth it")
+        if self.init_widen and not self.init:
+            raise ValueError("init_widen wants `init`: set `network` to start with so many channels")
         if self.init_spread != 1.0 and not self.init:
             raise ValueError("init_spread wants `init`: it is the codes of a trained generator")
         return self
