@@ -248,22 +248,35 @@ CONTENTS = NetworkConfig(
 SEEN = ("background", "bag", "gun", "knife", "metal")
 
 
-def exemplars_asked_for(asked: list[list[float]], top: int) -> list[Exemplar]:
-    """Return exemplars of a generator whose scans are asked for and seen as told."""
+def exemplars_asked_for(
+    asked: list[list[float]], top: int, count: int | None = None
+) -> list[Exemplar]:
+    """Return exemplars, all by default, of a generator whose scans are asked for and seen as told."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         generator = Generator(CONTENTS).eval()
     labeller = Labeller(
         probabilities=lambda images: banded(images, top), class_names=SEEN, origin="By a test."
     )
-    config = ExemplarConfig(candidates=len(asked), count=len(asked))
+    config = ExemplarConfig(candidates=len(asked), count=count or len(asked))
     requests = torch.tensor(asked)
     return label_exemplars(generator, labeller, config, 0, lambda numbers: requests[list(numbers)])
 
 
 def test_only_scans_recognised_as_what_was_asked_for_are_exemplars() -> None:
-    found = exemplars_asked_for([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]], SEEN.index("knife"))
+    found = exemplars_asked_for([[0, 1, 0], [0, 1, 0], [0, 0, 0]], SEEN.index("knife"))
     assert [exemplar.class_names for exemplar in found] == [("background", "bag", "knife")] * 2
+
+
+def test_contents_that_no_scan_shows_as_asked_are_named_by_the_request() -> None:
+    """The labeller takes the gun for a knife; without that scan no exemplar would hold a gun."""
+    asked = [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    found = exemplars_asked_for(asked, SEEN.index("knife"))
+    threats = sorted(exemplar.class_names[-1] for exemplar in found)
+    assert threats == ["gun", "knife", "knife"]
+    # One exemplar is the best there is, and that one is sure.
+    (best,) = exemplars_asked_for(asked, SEEN.index("knife"), count=1)
+    assert best.class_names == ("background", "bag", "knife")
 
 
 def test_where_no_scan_is_recognised_labels_follow_the_request() -> None:

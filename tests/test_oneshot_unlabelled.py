@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -144,6 +145,12 @@ def test_what_looks_like_a_threat_is_the_one_that_was_asked_for() -> None:
     assert rule is not None
     # No exemplar shows a knife: a class of its own, from which the head cannot learn.
     assert guessed_classes(unlabelled, fewer, rule).tolist() == [0, 1, 0, 3, 0, 0]
+
+
+def test_the_more_exemplars_the_less_is_what_was_asked_for_favoured() -> None:
+    one, eight = (asked([[1, 0, 0]]).rule(NAMES, exemplars) for exemplars in (1, 8))
+    assert one is not None and eight is not None
+    assert eight.favour == pytest.approx(one.favour - math.log(8))
 
 
 class AskedMapping(ToyMapping):

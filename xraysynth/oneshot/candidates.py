@@ -114,8 +114,11 @@ class _Pool:
         n_classes = (every.clear > 0).sum(1)
         # A scan with one class only teaches nothing, however typical it is.
         good = n_classes >= min(2, n_classes.max())
-        if (good & every.as_asked).any():
-            good &= every.as_asked
+        as_asked = every.as_asked
+        if config.count > 1:
+            as_asked = as_asked | self._better_than_none(every)
+        if (good & as_asked).any():
+            good &= as_asked
         usable = np.flatnonzero(good)
         if config.choice == "random":
             lot = stream(self.seed, "exemplar by lot")
@@ -125,6 +128,17 @@ class _Pool:
             return [int(usable[richest(n_classes[usable], strange, config.typicality)])]
         places = covering(every.clear[usable], strange, config.typicality, config.count)
         return [int(usable[place]) for place in places]
+
+    def _better_than_none(self, every: _Candidates) -> np.ndarray:
+        """Return (n,) bool which candidates show contents that none shows as it was asked for.
+
+        The labeller sees something of the kind there, pliers perhaps where scissors were asked for.
+        Named by the request it is an exemplar still, and without one a class cannot be learned.
+        """
+        contents = {name.casefold() for name in self.generator.config.contents}
+        askable = [name.casefold() in contents for name in self.labeller.class_names]
+        lacking = np.array(askable) & ~(every.clear[every.as_asked] > 0).any(0)
+        return np.asarray((every.clear[:, lacking] > 0).any(1))
 
     def labelled(self, index: int) -> Exemplar:
         """Return the exemplar of one candidate."""

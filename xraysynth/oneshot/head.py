@@ -88,7 +88,7 @@ def fit_head(
         start,
         config,
     )
-    rule = unlabelled.rule(known.class_names)
+    rule = unlabelled.rule(known.class_names, len(known.latent_w))
     for _ in range(own.rounds if rule else 0):
         assert rule is not None
         guess = guessed_classes(unlabelled, head, rule)

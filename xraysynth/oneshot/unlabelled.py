@@ -8,7 +8,8 @@ knife has none, so whatever looks like one there is a lesson.
 
 A generator that was asked for a knife has drawn one, though nobody has said where. So, once the
 head knows that much, it labels those scans itself, as an export would with the same requests
-(`request.py`), and learns again from what it found [3]_: from one labelled knife to many.
+(`request.py`), and learns again from what it found [3]_: from one labelled knife to many. With
+several exemplars it is warier of that: they leave less to guess.
 
 References
 ----------
@@ -22,8 +23,9 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from pydantic import Field
@@ -73,13 +75,18 @@ class Unlabelled:
         """Return all pixels (m, D)."""
         return self.pixels.flatten(0, 1)
 
-    def rule(self, class_names: Sequence[str]) -> RequestRule | None:
-        """Return how requests bear on some classes; None where they do not."""
+    def rule(self, class_names: Sequence[str], exemplars: int = 1) -> RequestRule | None:
+        """Return how requests bear on the classes of some exemplars; None where they do not.
+
+        What was asked for is surely there, which favours it. It is favoured less, by the logarithm
+        of their number, the more exemplars have shown what it looks like.
+        """
         known = {name.casefold() for name in class_names}
         contents = [name for name in self.label_names if name != UNKNOWN]
         if self.asked is None or not known & {name.casefold() for name in contents}:
             return None
-        return RequestRule.of(class_names, self.label_names, contents)
+        rule = RequestRule.of(class_names, self.label_names, contents)
+        return replace(rule, favour=rule.favour - math.log(exemplars))
 
 
 def unlabelled_pixels(
