@@ -251,7 +251,7 @@ SEEN = ("background", "bag", "gun", "knife", "metal")
 def exemplars_asked_for(
     asked: list[list[float]], top: int, count: int | None = None
 ) -> list[Exemplar]:
-    """Return exemplars, all by default, of a generator whose scans are asked for and seen as told."""
+    """Return exemplars, of scans asked for and seen as told; by default all that serve."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         generator = Generator(CONTENTS).eval()
@@ -270,7 +270,7 @@ def test_only_scans_recognised_as_what_was_asked_for_are_exemplars() -> None:
 
 def test_contents_that_no_scan_shows_as_asked_are_named_by_the_request() -> None:
     """The labeller takes the gun for a knife; without that scan no exemplar would hold a gun."""
-    asked = [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    asked: list[list[float]] = [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
     found = exemplars_asked_for(asked, SEEN.index("knife"))
     threats = sorted(exemplar.class_names[-1] for exemplar in found)
     assert threats == ["gun", "knife", "knife"]

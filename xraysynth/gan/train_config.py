@@ -39,7 +39,7 @@ class TrainConfig(Settings):
     where it was repetitive and neat. Goes well with `moments_weight` and a small rate."""
     init_widen: bool = False
     """Give that generator the channels of `network`, more than it has: it draws the same scans at
-    first, and can learn finer ones. With its `channel_max` the discriminator beside it still fits."""
+    first, and can learn finer ones. With its `channel_max` its discriminator still fits."""
     network: NetworkConfig = NetworkConfig()
     """Sizes of the networks; ignored where `init` brings its own, but for `init_widen`."""
     labels: LabelChoice = "none"
@@ -123,7 +123,7 @@ class TrainConfig(Settings):
         if self.freeze_generator and not self.init:
             raise ValueError("freeze_generator wants `init`: random weights are not worth it")
         if self.init_widen and not self.init:
-            raise ValueError("init_widen wants `init`: set `network` to start with so many channels")
+            raise ValueError("init_widen wants `init`: new weights have the channels of `network`")
         if self.init_spread != 1.0 and not self.init:
             raise ValueError("init_spread wants `init`: it is the codes of a trained generator")
         return self

@@ -47,9 +47,7 @@ def widened(generator: Generator, channel_base: int, channel_max: int) -> Genera
         "discriminator_base": same,
     }
     wide = Generator(generator.config.model_copy(update=sizes))
-    fewer = [
-        old for old, new in zip(generator.sites, wide.sites, strict=True) if new[2] < old[2]
-    ]
+    fewer = [old for old, new in zip(generator.sites, wide.sites, strict=True) if new[2] < old[2]]
     if fewer:
         raise InputError(
             f"{fewer[0].name} has {fewer[0].channels} channels, and channel_base {channel_base} "
