@@ -365,3 +365,12 @@ def test_unreadable_sample_names_shard_and_rows(tmp_path: Path) -> None:
     assert shards[5]["mask"].shape == (16, 12)
     with pytest.raises(DamagedError, match=r"samples 2 to 2 of .*shard-00001\.h5 cannot be read"):
         shards[6]
+
+
+@pytest.mark.parametrize("name", ["README.md", "manifest.json", "croissant.json", "tables.h5"])
+def test_a_users_own_file_is_not_written_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(InputError, match=rf"holds {name}, which is of no export"):
+        writer.prepare_folder(tmp_path, export_info(), 2)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == '{"mine": 1}'

@@ -49,10 +49,12 @@ def prepare_folder(out: Path, info: ExportInfo, shards: int, *, overwrite: bool 
     Raises
     ------
     InputError
-        If `out` is a file, or holds another export and `overwrite` is not set.
+        If `out` is a file, or holds another export and `overwrite` is not set, or files of the
+        user's that an export would write over.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; want a folder for the shards. Name another one.")
+    _refuse_foreign(out)
     wanted = {shard_name(number) for number in range(shards)}
     in_the_way = [
         path
@@ -74,6 +76,20 @@ def prepare_folder(out: Path, info: ExportInfo, shards: int, *, overwrite: bool 
             f"{out} cannot be made ready ({error.strerror or error}); name a folder that can be "
             "written."
         ) from error
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Raise if files that an export writes lie in a folder without shards or manifest of ours."""
+    names = (manifest.NAME, manifest.TABLES, *manifest.DOCUMENTS)
+    found = [name for name in names if (out / name).exists()]
+    if not found or shard_files(out):
+        return
+    if manifest.NAME in found and manifest.parse_manifest(out)[0] is not None:
+        return
+    raise InputError(
+        f"{out} holds {found[0]}, which is of no export and would be written over; name a folder of "
+        "its own for the shards."
+    )
 
 
 def finish(out: Path, info: ExportInfo, progress: Progress = silent) -> Manifest:
