@@ -31,7 +31,9 @@ async def inner(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"the page"})
 
 
-def ask(headers: list[tuple[bytes, bytes]], path: str = "/", **scope: Any) -> list[dict[str, Any]]:
+def ask(
+    headers: list[tuple[bytes, bytes]], path: str = "/", port: int = PORT, **scope: Any
+) -> list[dict[str, Any]]:
     """Return the messages with which the guard answers one request."""
     sent: list[dict[str, Any]] = []
 
@@ -42,7 +44,7 @@ def ask(headers: list[tuple[bytes, bytes]], path: str = "/", **scope: Any) -> li
         raise AssertionError("nothing is received")
 
     request = {"type": "http", "method": "GET", "path": path, "query_string": b"", **scope}
-    asyncio.run(Guard(inner, PORT, TOKEN)({**request, "headers": headers}, receive, send))
+    asyncio.run(Guard(inner, port, TOKEN)({**request, "headers": headers}, receive, send))
     return sent
 
 
@@ -53,6 +55,37 @@ def test_the_page_is_shown_to_who_has_the_cookie(host: bytes) -> None:
     policy = dict(start["headers"])[b"content-security-policy"].decode()
     assert "default-src 'self'" in policy
     assert f"ws://{host.decode()}" in policy
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param(b'prefs={"a":1}; ', id="json"),
+        pytest.param(b"a b=1; ", id="odd-name"),
+        pytest.param(b'a="1\\; ;=;;', id="open-quote"),
+        pytest.param(b"caf\xc3\xa9=\xff; ", id="beyond-ascii"),
+        pytest.param(b"xraysynth-8123=wrong; ", id="same-name"),
+    ],
+)
+def test_cookies_of_other_programs_lock_nobody_out(others: bytes) -> None:
+    own = COOKIE[1].removeprefix(b"other=1; ")
+    for value in (others + own, own + b"; " + others):
+        assert ask([HOST, (b"cookie", value)])[0]["status"] == 200
+        assert (
+            ask([HOST, (b"cookie", value[:-1].replace(b"s3cret", b"S3cret"))])[0]["status"] == 403
+        )
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1", b"localhost", b"127.0.0.1:80", b"localhost:80"])
+def test_port_80_may_be_left_out(host: bytes) -> None:
+    cookie = (b"cookie", f"xraysynth-80={TOKEN}".encode())
+    own = [(b"host", host), (b"origin", b"http://" + host), cookie]
+    assert ask(own, port=80)[0]["status"] == 200
+    opened = ask(own, "/_nicegui_ws/socket.io/", port=80, type="websocket")
+    assert opened == [{"type": "websocket.accept"}]
+    for other in (b"http://evil.example", b"https://" + host, b"http://127.0.0.1:8080"):
+        foreign = [(b"host", host), (b"origin", other), cookie]
+        assert ask(foreign, port=80)[0]["status"] == 403
 
 
 @pytest.mark.parametrize(

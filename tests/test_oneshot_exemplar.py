@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import safetensors.numpy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
 
-from xraysynth.errors import CheckpointError, DamagedError, InputError
+from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
@@ -117,9 +118,54 @@ def test_a_file_of_rubbish_is_named(folder: Path, name: str) -> None:
 )
 def test_json_that_is_none_is_named(folder: Path, text: str) -> None:
     (folder / "exemplar.json").write_text(text)
-    with pytest.raises(DamagedError, match=r"exemplar\.json is not readable JSON") as caught:
+    with pytest.raises(InputError, match=r"exemplar\.json is not readable JSON") as caught:
         load_exemplar(folder)
     assert len(str(caught.value)) < 400
+    assert (caught.value.code, caught.value.exit_status) == ("exemplar-json", 2)
+
+
+def test_a_slip_in_json_is_shown_where_it_is(folder: Path) -> None:
+    (folder / "exemplar.json").write_text('{"seed": 0,\n "index" 17}\n')
+    with pytest.raises(InputError, match=r"delimiter: line 2 column 10 .*Mend it there"):
+        load_exemplar(folder)
+
+
+def test_json_of_an_editor_that_marks_utf_8_is_read(folder: Path) -> None:
+    before, text = load_exemplar(folder), (folder / "exemplar.json").read_text(encoding="utf-8")
+    (folder / "exemplar.json").write_text(text, encoding="utf-8-sig")
+    assert load_exemplar(folder).exemplar_id == before.exemplar_id
+    (folder / "exemplar.json").write_text(text, encoding="utf-16")
+    with pytest.raises(InputError, match=r"exemplar\.json is not readable JSON .*want UTF-8"):
+        load_exemplar(folder)
+
+
+@pytest.mark.parametrize(
+    ("size_px", "sentence"),
+    [
+        ([-1, 0], r"exemplar\.json: size_px\.0 is -1; it should be greater than 0"),
+        ([16, 0], r"exemplar\.json: size_px\.1 is 0"),
+        ([16, 24], r"exemplar\.json: size_px is \[16, 24\]; scan\.png has .* \[16, 16\]"),
+    ],
+)
+def test_a_size_that_the_scan_cannot_have_is_told_of_exemplar_json(
+    folder: Path, size_px: list[int], sentence: str
+) -> None:
+    content = json.loads((folder / "exemplar.json").read_text())
+    (folder / "exemplar.json").write_text(json.dumps({**content, "size_px": size_px}))
+    with pytest.raises(InputError, match=sentence) as caught:
+        load_exemplar(folder)
+    assert caught.value.code == "exemplar-json"
+
+
+@pytest.mark.parametrize("number", [3e38, -1.1e4, np.inf, np.nan, 1e300])
+def test_a_latent_that_no_generator_maps_is_refused(folder: Path, number: float) -> None:
+    latent_w = np.zeros((6, 4))
+    latent_w[2, 1] = number
+    dtype = np.float64 if number == 1e300 else np.float32
+    data = safetensors.numpy.save({"latent_w": latent_w.astype(dtype)})
+    (folder / "latent.safetensors").write_bytes(data)
+    with pytest.raises(InputError, match=r"latent\.safetensors has .*none above 10000"):
+        load_exemplar(folder, toy_generator())
 
 
 def test_an_unknown_key_is_named(folder: Path) -> None:

@@ -49,6 +49,12 @@ def coco(segmentation: Any, category: int = 7) -> dict[str, Any]:
     }
 
 
+def clashing(key: str, *entries: dict[str, Any]) -> dict[str, Any]:
+    """Return a COCO document with further `images` or `categories`."""
+    document = coco([[2, 3, 6, 3, 6, 5, 2, 5]])
+    return {**document, key: [*document[key], *entries]}
+
+
 def read(folder: Path, document: Any, names: tuple[str, ...] = CLASSES) -> np.ndarray:
     path = folder / "labels.json"
     path.write_text(document if isinstance(document, str) else json.dumps(document))
@@ -101,6 +107,20 @@ def test_what_lies_within_another_region_stays_visible(tmp_path: Path) -> None:
     assert set(np.unique(label_map)) == {1, 2}
 
 
+@pytest.mark.parametrize("file_name", ["C:\\x\\scan.png", "C:/x/scan.png", "scan.png"])
+def test_the_scan_is_found_among_several_by_the_last_part_of_its_name(
+    file_name: str, tmp_path: Path
+) -> None:
+    document = clashing("images", {"id": 2, "file_name": "C:\\x\\other.png"})
+    document["images"][0]["file_name"] = file_name
+    assert np.array_equal(read(tmp_path, document), expected())
+
+
+def test_a_category_that_is_listed_twice_alike_is_one(tmp_path: Path) -> None:
+    document = clashing("categories", {"id": 7, "name": "disc", "supercategory": "thing"})
+    assert np.array_equal(read(tmp_path, document), expected())
+
+
 def test_without_names_the_file_brings_them(tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     path.write_text(json.dumps(labelme(shape(label="gun"), shape(label="bag"))))
@@ -130,6 +150,23 @@ FAULTS = [
     (coco({"size": "big", "counts": RUNS}), "exemplar-files", "size 'big'"),
     (labelme(shape(), size=(float("inf"), 3)), "exemplar-files", "size is inf"),  # type: ignore[arg-type]
     ({"points": []}, "exemplar-files", "neither `shapes`"),
+    (labelme(shape(label=None)), "exemplar-files", "`label` is None; want text"),  # type: ignore[arg-type]
+    (labelme(shape(label=["a"])), "exemplar-files", r"`label` is \['a'\]"),  # type: ignore[arg-type]
+    (labelme(shape(label=True)), "exemplar-files", "`label` is True"),  # type: ignore[arg-type]
+    (labelme({"points": SQUARE}), "exemplar-files", "`label` is None"),
+    (clashing("categories", {"id": 7, "name": "bar"}), "exemplar-files", "to 'disc' and 'bar'"),
+    (clashing("categories", {"id": "7", "name": "bar"}), "exemplar-files", "one name an id"),
+    (
+        clashing("images", {"id": "1", "file_name": "b.png"}),
+        "exemplar-files",
+        r"image_id 1 .* 'scan\.png' and 'b\.png'; want one image an id\. Export it again\.",
+    ),
+    (
+        {**coco([[2, 3, 6, 3, 6, 5]]), "categories": [{"id": 7, "name": None}]},
+        "exemplar-files",
+        "name of category 7 is None; want text",
+    ),
+    (coco([[1, 2, 3]]), "exemplar-files", r"list x1, y1, \.\.\., xn, yn\. Export it again"),
     ([1], "exemplar-files", "want a JSON object"),
     ('{"shapes": [', "exemplar-files", "not readable JSON"),
     ("\x00\xff", "exemplar-files", "labels.json"),

@@ -201,7 +201,7 @@ def test_coco_reads_compressed_runs(tmp_path: Path) -> None:
         ({"bbox": [1, 2, "x", 4]}, "bbox is 'x'; want a number."),
         ({"bbox": [1, 2]}, "bbox is [1, 2]; want [x, y, width, height]."),
         ({"category_id": 9}, "an annotation has category_id 9, which `categories` lacks."),
-        ({"segmentation": [[1, 2, 3]]}, "segmentation has a polygon that is not a list"),
+        ({"segmentation": [[1, 2, 3]]}, "a polygon that is not a list x1, y1, ..., xn, yn."),
         ({"segmentation": {"counts": "~~"}}, "a character that does not belong there"),
         ({"segmentation": {"counts": [-1, 2]}}, "negative run"),
         ({"segmentation": {"counts": [0, 10**12]}}, "a run-length code covers"),
@@ -218,6 +218,55 @@ def test_a_bad_annotation_sets_only_its_scan_aside(
     out = tmp_path / "out.h5"
     assert prepare(tmp_path / "set", "coco", out, FRAME).n_scans == 1
     assert reason in set_aside(out)["images/a.jpg"]
+
+
+@pytest.mark.parametrize("second", [1, "1"])
+def test_an_id_of_two_categories_sets_aside_the_scans_that_use_it(
+    tmp_path: Path, second: Any
+) -> None:
+    objects = [
+        {"image_id": image, "category_id": category, "bbox": [1, 2, 3, 4]}
+        for image, category in ((1, 1), (2, 2))
+    ]
+    document = coco(["a.jpg", "b.jpg"], objects, ("knife", "bag"))
+    document["categories"].append({"id": second, "name": "gun"})
+    coco_set(tmp_path / "set", document)
+    save(tmp_path / "set" / "images" / "b.jpg", seed=1)
+    out = tmp_path / "out.h5"
+    assert prepare(tmp_path / "set", "coco", out, FRAME).n_scans == 1
+    assert set_aside(out) == {
+        "images/a.jpg": "an annotation has category_id 1, which `categories` gives to 'knife' and "
+        "'gun'; want one name an id."
+    }
+
+
+def test_an_id_of_two_images_sets_both_aside(tmp_path: Path) -> None:
+    document = coco(
+        ["a.jpg", "b.jpg", "c.jpg"], [{"image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}]
+    )
+    document["images"][0]["id"] = "2"
+    coco_set(tmp_path / "set", document)
+    for seed, name in enumerate(("b.jpg", "c.jpg"), start=1):
+        save(tmp_path / "set" / "images" / name, seed=seed)
+    out = tmp_path / "out.h5"
+    assert prepare(tmp_path / "set", "coco", out, FRAME).n_scans == 1
+    reasons = set_aside(out)
+    assert sorted(reasons) == ["images/a.jpg", "images/b.jpg"]
+    assert all("'a.jpg' and 'b.jpg'; want one image an id." in why for why in reasons.values())
+
+
+@pytest.mark.parametrize("label", [None, ["a"], True])
+def test_a_label_that_is_no_text_is_a_fault_of_one_scan(tmp_path: Path, label: Any) -> None:
+    save(tmp_path / "a.jpg")
+    shapes = [{"label": label, "points": SQUARE, "shape_type": "polygon"}]
+    save_json(tmp_path / "a.json", {"shapes": shapes})
+    assert (
+        records(tmp_path, "labelme")["a.jpg"].fault == f"a `label` in a.json is {label}; want text."
+    )
+    entry = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    top = coco_set(tmp_path / "coco", coco(["a.jpg"], [entry], [label]))
+    fault = records(top, "coco")["images/a.jpg"].fault
+    assert fault == f"the name of category 1 is {label}; want text."
 
 
 @pytest.mark.parametrize(

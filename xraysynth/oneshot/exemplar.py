@@ -19,6 +19,9 @@ from xraysynth.schema import MAX_CLASSES, classes
 
 SPARE_COLOURS = ((0, 158, 115), (0, 0, 0), (240, 228, 66), (204, 0, 204), (213, 0, 0))
 """For classes that `data_schema/classes.yaml` does not know, in turn."""
+MAX_CODE = 1e4
+"""No number of a latent is larger. Those of the bundled generators reach 16; synthesis squares them
+and draws what tells nothing beyond 1e18 in single precision, 65504 in half."""
 
 
 @dataclass(frozen=True, kw_only=True)

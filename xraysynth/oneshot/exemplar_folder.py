@@ -9,6 +9,7 @@ own are further exemplars.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,15 @@ import PIL.Image
 import safetensors
 import safetensors.numpy
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from xraysynth.errors import CheckpointError, InputError, SettingsError
-from xraysynth.files import read_json, whole_file, write_json
+from xraysynth.files import whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.exemplar import (
+    MAX_CODE,
     Exemplar,
     ScanNumber,
     check_exemplar_belongs,
@@ -51,7 +53,7 @@ class ExemplarFile(Settings):
     """Who or what labelled it, in words."""
     generator: str = ""
     """Hash of the generator; empty is whatever generator it is used with."""
-    size_px: tuple[int, int] | None = None
+    size_px: tuple[PositiveInt, PositiveInt] | None = None
     """Height and width."""
     seed: int | None = Field(None, ge=0)
     """Seed of the run of `xraysynth generate` that the scan is of."""
@@ -130,12 +132,12 @@ def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
     content = _read_content(folder)
     latent_w = _latent(folder, content, generator)
     seen = _read_scan(folder / "scan.png") if (folder / "scan.png").is_file() else None
+    _check_size(folder, content, seen)
     image = _drawn(generator, latent_w) if generator is not None else seen
     if image is None:
         raise _missing(folder, "scan.png")
-    labels = read_labels(
-        label_file_in(folder), _width_height(content.size_px or image.shape), content.classes
-    )
+    rows, columns = content.size_px or image.shape[:2]
+    labels = read_labels(label_file_in(folder), (columns, rows), content.classes)
     known_as = content.generator or _hash_of(folder, generator)
     with _naming(folder):
         exemplar = Exemplar(
@@ -170,9 +172,26 @@ def _read_content(folder: Path) -> ExemplarFile:
     if not path.is_file():
         raise _missing(folder, path.name)
     try:
-        return settings_from_mapping(ExemplarFile, read_json(path))
+        # A person may have typed it, and some editors begin a file with a byte order mark.
+        return settings_from_mapping(ExemplarFile, json.loads(path.read_text(encoding="utf-8-sig")))
     except SettingsError as error:
         raise InputError(f"{path}: {error}", code="exemplar-json") from None
+    except (ValueError, RecursionError) as error:  # also numbers too long, nesting too deep
+        raise InputError(
+            f"{path} is not readable JSON ({str(error)[:120]}); want UTF-8 text such as "
+            '{"seed": 0, "index": 17}. Mend it there.',
+            code="exemplar-json",
+        ) from None
+
+
+def _check_size(folder: Path, content: ExemplarFile, seen: np.ndarray | None) -> None:
+    """Raise if `exemplar.json` gives the scan another size than it has."""
+    if content.size_px and seen is not None and content.size_px != seen.shape[:2]:
+        raise InputError(
+            f"{folder / 'exemplar.json'}: size_px is {list(content.size_px)}; scan.png has "
+            f"[height, width] {list(seen.shape[:2])}. Correct it, or leave it out.",
+            code="exemplar-json",
+        )
 
 
 def _missing(folder: Path, name: str) -> InputError:
@@ -262,20 +281,18 @@ def _read_latent(path: Path) -> np.ndarray:
     """Return `latent_w` (num_ws, w_dim) float32."""
     try:
         tensors = safetensors.numpy.load(path.read_bytes())
-        latent = np.asarray(tensors["latent_w"], dtype=np.float32)
+        with np.errstate(over="ignore"):  # What float32 cannot hold is refused below.
+            latent = np.asarray(tensors["latent_w"], dtype=np.float32)
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path} is not a latent ({error}); want `latent_w` in safetensors. Copy it again.",
             code="exemplar-files",
         ) from None
-    if latent.ndim != 2 or not np.isfinite(latent).all():
+    largest = np.abs(latent).max(initial=0)
+    if latent.ndim != 2 or not largest <= MAX_CODE:  # Nor is a NaN.
         raise InputError(
-            f"{path} has a latent of shape {latent.shape}; want finite (num_ws, w_dim).",
+            f"{path} has a latent of shape {latent.shape} with magnitudes up to {largest:.3g}; "
+            f"want (num_ws, w_dim), none above {MAX_CODE:g}. Copy it again.",
             code="exemplar-files",
         )
     return latent
-
-
-def _width_height(rows_and_columns: tuple[int, ...]) -> tuple[int, int]:
-    """Return width and height of a shape that begins with rows and columns."""
-    return rows_and_columns[1], rows_and_columns[0]

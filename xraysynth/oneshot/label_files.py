@@ -17,7 +17,7 @@ import numpy as np
 from xraysynth.errors import InputError, ReadError
 from xraysynth.scans.decode import decode_indices
 from xraysynth.scans.masks import VOID, label_map
-from xraysynth.scans.readers.coco import coco_annotation
+from xraysynth.scans.readers.coco import coco_document
 from xraysynth.scans.readers.folders import DataFolder
 from xraysynth.scans.readers.record import (
     Annotation,
@@ -25,6 +25,7 @@ from xraysynth.scans.readers.record import (
     mappings,
     number,
     polygon_from_points,
+    text,
 )
 from xraysynth.settings import nearest
 
@@ -182,7 +183,7 @@ def _labelme(document: dict[str, Any], path: Path) -> Annotation:
 
 def _shape_outline(shape: dict[str, Any], path: Path) -> Outline:
     """Return the region of a polygon, rectangle or circle of labelme."""
-    name, kind = str(shape.get("label", "")), shape.get("shape_type") or "polygon"
+    name, kind = text(shape.get("label"), "a `label`"), shape.get("shape_type") or "polygon"
     if kind not in ("polygon", "rectangle", "circle"):
         raise InputError(
             f"{path} labels {name!r} with a shape of type {kind!r}; want polygon, rectangle or "
@@ -205,27 +206,24 @@ def _coco(
     document: dict[str, Any], path: Path, size_px: tuple[int, int], scan_name: str
 ) -> Annotation:
     """Return the regions of the one image of a COCO file, or of the scan in it."""
-    images = mappings(document.get("images"), "`images`")
-    mine = [i for i in images if str(i.get("file_name", "")).rpartition("/")[2] == scan_name]
-    if len(mine or images) != 1:
+    content = coco_document(document, path.name)
+    mine = [image for image in content.images if _last_part(image.get("file_name")) == scan_name]
+    if len(mine or content.images) != 1:
         raise InputError(
-            f"{path} is about {len(images)} images; want one, or one that is named {scan_name}.",
+            f"{path} is about {len(content.images)} images; want one, or one that is named "
+            f"{scan_name}.",
             code="exemplar-files",
         )
-    image = (mine or images)[0]
-    names = {
-        str(entry.get("id")): str(entry.get("name", ""))
-        for entry in mappings(document.get("categories", []), "`categories`")
-    }
-    objects = [
-        entry
-        for entry in mappings(document["annotations"], "`annotations`")
-        if str(entry.get("image_id")) == str(image.get("id"))
-    ]
-    for entry in objects:
+    image = (mine or content.images)[0]
+    for entry in content.objects_of(image):
         _check_segmentation(path, entry.get("segmentation"), size_px)
     _size(image.get("width"), image.get("height"))
-    return coco_annotation(image, objects, names)
+    return content.annotation(image)
+
+
+def _last_part(file_name: Any) -> str:
+    """Return a file's name without its folders, which tools of Windows separate otherwise."""
+    return str(file_name).replace("\\", "/").rpartition("/")[2]
 
 
 def _check_segmentation(path: Path, segmentation: Any, size_px: tuple[int, int]) -> None:

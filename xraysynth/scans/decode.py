@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from xraysynth.errors import ReadError
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
+SCALED_BY = {"L;2": 85, "L;4": 17}
+"""Pillow spreads grey of 2 and 4 bits, of PNG and of TIFF, over 0 to 255."""
 MAX_PIXELS_CEILING = 150_000_000
 """Pillow itself refuses a little above this."""
 
@@ -74,7 +76,9 @@ def decode(data: bytes, max_pixels: int) -> np.ndarray:
 
 
 def decode_indices(data: bytes, max_pixels: int) -> np.ndarray:
-    """Return (row, col) of the whole numbers in a mask: a palette's indices, not its colours.
+    """Return (row, col) of the whole numbers in a mask, as they stand in the file.
+
+    Those of a palette are its indices, not its colours; those of 2 or 4 bits end at 3 or 15.
 
     Raises
     ------
@@ -88,11 +92,12 @@ def decode_indices(data: bytes, max_pixels: int) -> np.ndarray:
             )
         if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
             raise ReadError(f"its mask is of mode {image.mode}; want grey or indexed pixels.")
-        return np.array(image).astype(np.int64)
+        scaled_by = _scaled_by(image)
+        return np.array(image).astype(np.int64) // scaled_by
 
 
 @contextmanager
-def _opened(data: bytes | io.BufferedReader) -> Iterator[Image.Image]:
+def _opened(data: bytes | io.BufferedReader) -> Iterator[ImageFile.ImageFile]:
     """Open an image; whatever goes wrong with its content is a `ReadError`."""
     try:
         with warnings.catch_warnings():
@@ -118,6 +123,13 @@ def _kind(image: Image.Image) -> Kind:
     if image.mode.startswith("I"):
         return Kind(1, 16)
     return Kind(1 if image.mode in GREY_MODES else 3, 8)
+
+
+def _scaled_by(image: ImageFile.ImageFile) -> int:
+    """Return by what Pillow multiplies the numbers of an opened image; loading forgets it."""
+    arguments = image.tile[0].args or ""
+    raw_mode = arguments if isinstance(arguments, str) else arguments[0]
+    return SCALED_BY.get(raw_mode[:3], 1)
 
 
 def _sixteen_bit(array: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -33,6 +32,9 @@ POLICY = (
 )
 """The page is made of what the package ships; its framework compiles templates in the browser."""
 
+HTTP_PORT = 80
+"""The one port that clients leave out of Host and Origin."""
+
 
 class Guard:
     """ASGI application that lets through what belongs here and refuses the rest in one sentence."""
@@ -41,6 +43,8 @@ class Guard:
         self.app = app
         self._token = token
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        if port == HTTP_PORT:
+            self._hosts |= {"127.0.0.1", "localhost"}
         # Cookies do not tell ports apart: two pages of one machine must not take each other's.
         self._cookie = f"xraysynth-{port}"
 
@@ -85,13 +89,12 @@ class Guard:
 
     def _has_token_in_cookie(self, scope: Message) -> bool:
         """Tell whether a cookie carries the token."""
+        # By hand: `SimpleCookie` gives up at the first cookie of another program that is odd.
         for header in _values(scope, b"cookie"):
-            try:
-                jar = SimpleCookie(header)
-            except CookieError:
-                continue
-            if self._cookie in jar and self._is_token(jar[self._cookie].value):
-                return True
+            for cookie in header.split(";"):
+                name, _, value = cookie.partition("=")
+                if name.strip() == self._cookie and self._is_token(value.strip()):
+                    return True
         return False
 
     def _is_token(self, value: str) -> bool:

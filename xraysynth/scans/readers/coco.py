@@ -7,10 +7,8 @@ segmentations are polygons or run-length codes, plain or compressed. Class names
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -26,6 +24,7 @@ from xraysynth.scans.readers.record import (
     mappings,
     number,
     polygon_from_points,
+    text,
 )
 from xraysynth.scans.readers.runs import runs_of
 
@@ -38,6 +37,89 @@ class CocoList:
     split: str
     folders: tuple[str, ...]
     """Tried in order in front of `file_name`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoDocument:
+    """What one JSON file lists, by id: an id may stand for several things, and must not."""
+
+    images: list[dict[str, Any]]
+    files: dict[str, list[Any]]
+    """File names of the images of each id: one, or two where there should be one."""
+    names: dict[str, list[Any]]
+    """Names of the categories of each id, likewise."""
+    objects: dict[str, list[dict[str, Any]]]
+    """Annotations by the id of their image."""
+
+    def objects_of(self, image: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the annotations of an entry of `images`."""
+        return self.objects.get(str(image.get("id")), [])
+
+    def annotation(self, image: dict[str, Any]) -> Annotation:
+        """Return what the file says about an entry of `images`.
+
+        Raises
+        ------
+        ReadError
+            An annotation is damaged, or an id does not tell which image or category it is of.
+        """
+        objects, files = self.objects_of(image), self.files[str(image.get("id"))]
+        if objects and len(files) > 1:
+            raise ReadError(
+                f"the image_id {image.get('id')} of its annotations is that of {files[0]!r} and "
+                f"{files[1]!r}; want one image an id."
+            )
+        boxes, outlines, labels = [], [], []
+        for entry in objects:
+            name = self._name(str(entry.get("category_id")))
+            labels.append(name)
+            if entry.get("bbox"):
+                boxes.append(_box(name, entry["bbox"]))
+            if entry.get("segmentation"):
+                outlines.append(_outline(name, entry["segmentation"]))
+        return Annotation(
+            labels=tuple(labels), boxes=tuple(boxes), outlines=tuple(outlines), size_px=_size(image)
+        )
+
+    def _name(self, category_id: str) -> str:
+        """Return the one name of a category."""
+        names = self.names.get(category_id)
+        if names is None:
+            raise ReadError(
+                f"an annotation has category_id {category_id}, which `categories` lacks."
+            )
+        if len(names) > 1:
+            raise ReadError(
+                f"an annotation has category_id {category_id}, which `categories` gives to "
+                f"{names[0]!r} and {names[1]!r}; want one name an id."
+            )
+        return text(names[0], f"the name of category {category_id}")
+
+
+def coco_document(document: dict[str, Any], path: str) -> CocoDocument:
+    """Return what a parsed COCO file lists, or raise `ReadError` if its lists are none."""
+    images = mappings(document.get("images"), f"`images` in {path}")
+    objects: dict[str, list[dict[str, Any]]] = {}
+    for entry in mappings(document.get("annotations", []), f"`annotations` in {path}"):
+        objects.setdefault(str(entry.get("image_id")), []).append(entry)
+    categories = mappings(document.get("categories", []), f"`categories` in {path}")
+    return CocoDocument(
+        images=images,
+        files=_by_id(images, "file_name"),
+        names=_by_id(categories, "name"),
+        objects=objects,
+    )
+
+
+def _by_id(entries: list[dict[str, Any]], key: str) -> dict[str, list[Any]]:
+    """Return what the entries of each id hold under a key: one value, or two that differ."""
+    found: dict[str, list[Any]] = {}
+    for entry in entries:
+        values = found.setdefault(str(entry.get("id")), [])
+        # Two tell that an id is ambiguous; more would take long where no entry has an id.
+        if len(values) < 2 and entry.get(key) not in values:
+            values.append(entry.get(key))
+    return found
 
 
 def read_coco(folder: DataFolder, lists: Sequence[CocoList]) -> Iterator[ScanRecord]:
@@ -56,25 +138,17 @@ def read_coco(folder: DataFolder, lists: Sequence[CocoList]) -> Iterator[ScanRec
 
 def _read_list(folder: DataFolder, part: CocoList, there: frozenset[str]) -> Iterator[ScanRecord]:
     """Yield the scans of one JSON file."""
-    document = folder.json_mapping(part.path)
-    images = mappings(document.get("images"), f"`images` in {part.path}")
-    found = mappings(document.get("annotations", []), f"`annotations` in {part.path}")
-    categories = mappings(document.get("categories", []), f"`categories` in {part.path}")
-    names = {str(entry.get("id")): str(entry.get("name", "")) for entry in categories}
-    objects_of: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for entry in found:
-        objects_of[str(entry.get("image_id"))].append(entry)
-    for image in images:
-        objects = objects_of.pop(str(image.get("id")), [])
-        yield _record(image, part, there, partial(coco_annotation, image, objects, names))
-    if objects_of:
-        lost = sum(map(len, objects_of.values()))
+    document = coco_document(folder.json_mapping(part.path), part.path)
+    for image in document.images:
+        yield _record(image, part, there, document)
+    lost = sum(len(of) for key, of in document.objects.items() if key not in document.files)
+    if lost:
         fault = f"{lost} of its annotations have an image_id that its `images` lacks."
         yield ScanRecord(images=(part.path,), split=part.split, fault=fault)
 
 
 def _record(
-    image: dict[str, Any], part: CocoList, there: frozenset[str], annotate: Callable[[], Annotation]
+    image: dict[str, Any], part: CocoList, there: frozenset[str], document: CocoDocument
 ) -> ScanRecord:
     """Return the record of one entry of `images`."""
     name = str(image.get("file_name", ""))
@@ -82,7 +156,7 @@ def _record(
         path = _locate(name, part.folders, there)
     except ReadError as error:
         return ScanRecord(images=(f"{part.path}: {name}",), split=part.split, fault=str(error))
-    return annotated((path,), part.split, annotate)
+    return annotated((path,), part.split, lambda: document.annotation(image))
 
 
 def _locate(name: str, folders: tuple[str, ...], there: frozenset[str]) -> str:
@@ -92,25 +166,6 @@ def _locate(name: str, folders: tuple[str, ...], there: frozenset[str]) -> str:
     candidates = [f"{place}/{relative}" if place else relative for place in folders]
     candidates += [relative, *(f"{place}/{short}" if place else short for place in folders)]
     return next((path for path in candidates if path in there), candidates[0])
-
-
-def coco_annotation(
-    image: dict[str, Any], objects: list[dict[str, Any]], names: dict[str, str]
-) -> Annotation:
-    """Return what the file says about one image: `names` are its categories by id."""
-    boxes, outlines, labels = [], [], []
-    for entry in objects:
-        key = str(entry.get("category_id"))
-        if key not in names:
-            raise ReadError(f"an annotation has category_id {key}, which `categories` lacks.")
-        labels.append(names[key])
-        if entry.get("bbox"):
-            boxes.append(_box(names[key], entry["bbox"]))
-        if entry.get("segmentation"):
-            outlines.append(_outline(names[key], entry["segmentation"]))
-    return Annotation(
-        labels=tuple(labels), boxes=tuple(boxes), outlines=tuple(outlines), size_px=_size(image)
-    )
 
 
 def _size(image: dict[str, Any]) -> tuple[int, int] | None:
@@ -137,7 +192,7 @@ def _outline(name: str, segmentation: Any) -> Outline:
     polygons = []
     for flat in segmentation:
         if not isinstance(flat, list) or len(flat) % 2:
-            raise ReadError("segmentation has a polygon that is not a list x1, y1, x2, y2, ...")
+            raise ReadError("segmentation has a polygon that is not a list x1, y1, ..., xn, yn.")
         points = [list(pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
         polygons.append(polygon_from_points(points, "segmentation"))
     return Outline(name=name, polygons=tuple(polygons))

@@ -25,6 +25,7 @@ from xraysynth.scans.readers.record import (
     mappings,
     number,
     polygon_from_points,
+    text,
 )
 
 
@@ -33,7 +34,7 @@ def labelme_annotation(folder: DataFolder, name: str) -> Annotation:
     document = folder.json_mapping(name)
     boxes, outlines, labels = [], [], []
     for shape in mappings(document.get("shapes"), f"`shapes` in {name}"):
-        label = str(shape.get("label", ""))
+        label = text(shape.get("label"), f"a `label` in {name}")
         labels.append(label)
         kind = shape.get("shape_type") or "polygon"
         points = shape.get("points")

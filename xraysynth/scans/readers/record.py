@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,21 @@ def number(value: Any, what: str) -> float:
         except (TypeError, ValueError, OverflowError):
             pass
     raise ReadError(f"{what} is {value!r}; want a number.")
+
+
+def text(value: Any, what: str) -> str:
+    """Return `value` if it is text, or raise a `ReadError`: `None` is no name of a class.
+
+    Examples
+    --------
+    >>> text(None, "`label`")
+    Traceback (most recent call last):
+    ...
+    xraysynth.errors.ReadError: `label` is None; want text.
+    """
+    if not isinstance(value, str):
+        raise ReadError(f"{what} is {reprlib.repr(value)}; want text.")
+    return value
 
 
 def box_from_corners(name: Any, corners: Any, what: str) -> Box:
