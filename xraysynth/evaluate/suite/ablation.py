@@ -45,7 +45,7 @@ def contestants(config: LearnConfig) -> list[Contestant]:
     """Return our segmenter with some settings, and every variant of it."""
     ours = METHODS[OURS].changed(OURS, METHODS[OURS].summary, config)
     variants = [
-        Contestant(method=ours.changed(name, name, changed(config, changes)))
+        Contestant(method=ours.changed(name, "", changed(config, changes)))
         for name, changes in CHANGES.items()
     ]
     named = ours.changed

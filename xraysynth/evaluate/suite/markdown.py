@@ -76,11 +76,13 @@ def _head(report: Mapping[str, Any]) -> str:
     material, suite = report["settings"]["material"], report["suite"]
     methods = "\n".join(f"- **{name}**: {text}" for name, text in report["methods"].items() if text)
     clusterings = report["settings"]["clusterings"]
+    tasks = "".join(f" {name}" for name in report["settings"]["tasks"])
     title = "One-shot segmentation: all methods" if suite == "paper" else "Ablation of ours"
     return f"""# {title}
 
 Made by `xraysynth evaluate segmenter --suite {suite} --gan {report["generator"]["name"]} --scans \
-SCANS.h5 --seed {report["seed"]}`; generator {report["generator"]["hash"]}.
+SCANS.h5{" --tasks" + tasks if tasks else ""} --seed {report["seed"]}`; generator \
+{report["generator"]["hash"]}.
 
 Each segmenter learns from **one** labelled generated scan. {material["exemplars"]} exemplars a \
 task, the same for all methods, which take turns with {clusterings} clustering\
