@@ -163,6 +163,19 @@ def test_a_changed_byte_among_the_weights_is_damage(tmp_path: Path) -> None:
         load_segmenter(path)
 
 
+def test_a_file_without_its_hash_is_damage(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "bare.safetensors", GOOD, facts())
+    with pytest.raises(DamagedError, match="have no hash"):
+        load_segmenter(tmp_path / "bare.safetensors")
+
+
+def test_weights_whose_scores_would_overflow_are_refused(tmp_path: Path) -> None:
+    huge = {**GOOD, "bias": torch.full((3,), 3e38)}
+    save_tensors(tmp_path / "huge.safetensors", huge, facts())
+    with pytest.raises(CheckpointError, match=r"not finite, or beyond 1e\+12"):
+        load_segmenter(tmp_path / "huge.safetensors")
+
+
 def bare_segmenter(overlap_threshold: float = 0.25) -> Segmenter:
     return Segmenter(
         site_map=SiteMap(weights=(torch.zeros(3, 4),), bias=torch.zeros(3)),

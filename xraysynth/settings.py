@@ -98,7 +98,11 @@ def _first_fault(kind: type[Settings], fault: Any, where: str) -> tuple[str, str
         return path, f"{path} is missing; want {fault['msg'].lower()}."
     wanted = fault["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     end = "" if wanted.endswith("?") else "."
-    return path, f"{path} is {reprlib.repr(fault['input'])}; it {wanted}{end}"
+    if isinstance(fault["input"], Mapping) and not wanted.startswith("should"):
+        # Of several settings together; the sentence begins with the name of one.
+        return path, f"{path}{'.' if path else ''}{wanted}{end}"
+    found = f"{path or 'the settings'} is {reprlib.repr(fault['input'])}"
+    return path, f"{found}; it {wanted}{end}"
 
 
 def _model_at(kind: type[Settings], parts: list[str]) -> type[Settings]:

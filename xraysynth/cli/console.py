@@ -113,8 +113,9 @@ class StageObserver:
 
 
 def tell(text: str) -> None:
-    """Print one line to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print one line to stderr; a name out of a file may not steer the terminal."""
+    safe = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    print(safe, file=sys.stderr, flush=True)
 
 
 def say(text: str = "") -> None:

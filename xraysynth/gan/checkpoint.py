@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ _NAMES = ("bundled-64", "bundled-128")
 _BUNDLED = {"bundled": "bundled-64"} | {name: name for name in _NAMES}
 
 
+_DTYPES = {
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
+}
+"""Numbers that every machine has; safetensors knows of more, which few programs can read."""
 _UNREADABLE = (
     *(safetensors.SafetensorError, OSError, ValueError),
     *(RecursionError, MemoryError),  # JSON nested without end, a header that claims everything
@@ -64,12 +70,10 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     DamagedError
         If it is truncated, not safetensors, or does not match the hash in its metadata.
     CheckpointError
-        If it holds something else than `kind`.
+        If it holds something else than `kind`, or numbers of an exotic type.
     """
     path = Path(path)
-    if not path.is_file():
-        trouble = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {trouble}; want a .safetensors file with a {kind}.")
+    check_regular(path, f"a .safetensors file with a {kind}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
@@ -83,11 +87,31 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     if found != kind:
         what = f"a {found}" if found else "weights of an unknown program"
         raise CheckpointError(f"{path} holds {what}; want a {kind} that xraysynth wrote.")
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _DTYPES:
+            raise CheckpointError(
+                f"{path}: tensor {name[:80]} holds {tensor.dtype}; want plain floating point or "
+                "whole numbers. Make the file again."
+            )
     if metadata.get("hash") and metadata["hash"] != tensors_hash(tensors):
         raise DamagedError(
             f"{path}: the weights do not match their hash; copy or make the file again."
         )
     return tensors, metadata
+
+
+def check_regular(path: Path, want: str) -> None:
+    """Raise an InputError unless there is a regular file; a pipe or device may never end."""
+    if path.is_file():
+        return
+    trouble = "is no regular file" if path.exists() else "does not exist"
+    raise InputError(f"{path} {'is a folder' if path.is_dir() else trouble}; want {want}.")
+
+
+def check_hashed(metadata: dict[str, Any], path: Path) -> None:
+    """Raise a DamagedError if a file has lost the hash that `load_tensors` would have compared."""
+    if not metadata.get("hash"):
+        raise DamagedError(f"{path}: the weights have no hash; copy or make the file again.")
 
 
 def save_generator(
@@ -111,8 +135,9 @@ def save_discriminator(path: Path, discriminator: Discriminator, *, half: bool =
     tensors: dict[str, Tensor] = dict(discriminator.state_dict())
     if half:
         tensors = {name: tensor.half() for name, tensor in tensors.items()}
-    partner = path.with_name(f"{path.stem}{_PARTNER}")
-    save_tensors(partner, tensors, {"kind": "discriminator", "hash": tensors_hash(tensors)})
+    save_tensors(
+        partner_path(path), tensors, {"kind": "discriminator", "hash": tensors_hash(tensors)}
+    )
 
 
 def load_generator(name: str | Path) -> Generator:
@@ -132,8 +157,7 @@ def load_generator(name: str | Path) -> Generator:
     with torch.random.fork_rng(devices=[]):
         generator = Generator(config)
     _load_state(generator, tensors, path)
-    if not metadata.get("hash"):
-        raise DamagedError(f"{path}: the weights have no hash; copy or make the file again.")
+    check_hashed(metadata, path)
     return generator.eval().requires_grad_(False)
 
 
@@ -156,10 +180,14 @@ def generator_path(name: str | Path) -> Path:
     return Path(text)
 
 
+def partner_path(path: Path) -> Path:
+    """Return where the discriminator of a generator's file lies, if it was kept."""
+    return path.with_name(f"{path.stem}{_PARTNER}")
+
+
 def discriminator_path(name: str | Path) -> Path | None:
     """Return the file of the discriminator trained with a generator, or None if it was not kept."""
-    path = generator_path(name)
-    partner = path.with_name(f"{path.stem}{_PARTNER}")
+    partner = partner_path(generator_path(name))
     return partner if partner.is_file() else None
 
 
@@ -183,12 +211,39 @@ def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
     return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
 
 
-def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -> None:
-    """Refuse a config that describes far more than the file holds, before memory is taken."""
-    widths = [config.channels(resolution) for resolution in config.resolutions]
-    wanted = config.z_dim * config.w_dim + sum(
-        width * (9 * width + config.w_dim) for width in widths
+def generator_numbers(config: NetworkConfig) -> int:
+    """Return how many numbers a generator has at least, before memory is taken for it.
+
+    A small file may describe a huge network: compare this with what the file holds.
+
+    Examples
+    --------
+    >>> small = NetworkConfig(resolution=8, channel_base=64)
+    >>> held = sum(tensor.numel() for tensor in Generator(small).state_dict().values())
+    >>> generator_numbers(small) < held < 20 * generator_numbers(small)
+    True
+    """
+    start = config.channels(4) * math.prod(config.base_grid)
+    return (
+        start
+        + config.z_dim * config.w_dim
+        + sum(
+            config.channels(size) * (9 * config.channels(size) + config.w_dim)
+            + math.prod(config.size_px(size))  # the constant noise
+            for size in config.resolutions
+        )
     )
+
+
+def discriminator_numbers(config: NetworkConfig) -> int:
+    """Return how many numbers a discriminator has at least, as `generator_numbers` does."""
+    widths = [config.discriminator_channels(size) for size in config.resolutions]
+    return widths[0] ** 2 * math.prod(config.base_grid) + sum(9 * width**2 for width in widths)
+
+
+def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -> None:
+    """Refuse a config that describes far more than the file holds."""
+    wanted = generator_numbers(config)
     held = sum(tensor.numel() for tensor in tensors.values())
     if wanted > held:
         raise CheckpointError(
@@ -199,14 +254,14 @@ def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -
 
 def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Load tensors into a module, or name the first that does not fit."""
-    expected = module.state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     for name in sorted(expected.keys() | tensors.keys()):
-        want = tuple(expected[name].shape) if name in expected else None
+        want = expected.get(name)
         got = tuple(tensors[name].shape) if name in tensors else None
         if want != got:
             raise CheckpointError(
-                f"{path}: tensor {name} is {got or 'absent'}; the network of its config wants "
-                f"{want or 'none'}."
+                f"{path}: tensor {name[:80]} is {'absent' if got is None else got}; the network of "
+                f"its config wants {'none' if want is None else want}."
             )
         if not tensors[name].is_floating_point():
             raise CheckpointError(

@@ -7,6 +7,7 @@ from typing import Literal
 import pydantic
 from pydantic import Field
 
+from xraysynth.errors import InputError
 from xraysynth.gan.values import ValueMap
 from xraysynth.settings import Settings
 
@@ -66,6 +67,21 @@ class NetworkConfig(Settings):
         if any(not name or "," in name or not name.isprintable() for name in names):
             raise ValueError("should be printable names without comma")
         return names
+
+    @pydantic.model_validator(mode="after")
+    def _channels_everywhere(self) -> NetworkConfig:
+        self.check_channels(self.resolution)
+        return self
+
+    def check_channels(self, resolution: int) -> None:
+        """Raise an InputError if either network would have no channel left at a resolution."""
+        for name in ("channel_base", "discriminator_base"):
+            base = getattr(self, name)
+            if base is not None and base < resolution:
+                raise InputError(
+                    f"{name} of {base} leaves no channel at a resolution of {resolution}; set "
+                    f"{name} to {resolution} at least, several times that to draw well."
+                )
 
     @property
     def contents(self) -> tuple[str, ...]:

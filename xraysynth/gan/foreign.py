@@ -5,6 +5,7 @@ Official pickles of StyleGAN2-ADA (PyTorch), the `.pt` layout with `g_ema`, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,12 @@ from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.allowlist import StoredTensor
 from xraysynth.gan.checkpoint import (
+    discriminator_numbers,
     discriminator_path,
+    generator_numbers,
     load_generator,
     load_tensors,
+    partner_path,
     save_discriminator,
     save_generator,
 )
@@ -82,15 +86,26 @@ def import_generator(path: Path, out: Path) -> Imported:
     with open_checkpoint(path) as held:
         layout, generator, judge, notes = _networks(held)
     facts = {"imported": {"file": path.name, "layout": layout, "sha256": sha256_file(path)}}
-    save_generator(out, generator, facts)
-    if judge is not None:
-        save_discriminator(out, judge)
+    _write(out, generator, judge, facts)
     return Imported(
         config=generator.config,
         layout=layout,
         discriminator=judge is not None,
         notes=tuple(notes),
     )
+
+
+def _write(
+    out: Path, generator: Generator, judge: Discriminator | None, facts: dict[str, Any] | None
+) -> None:
+    """Write a generator and its discriminator; the one of an earlier import goes first.
+
+    A run that is killed in between then leaves none, rather than one of another network.
+    """
+    partner_path(out).unlink(missing_ok=True)
+    save_generator(out, generator, facts)
+    if judge is not None:
+        save_discriminator(out, judge)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -106,12 +121,11 @@ def _copy(path: Path, out: Path) -> Imported:
     """Check one of our own files and write it again."""
     generator = load_generator(path)
     _, metadata = load_tensors(path, "generator")
-    save_generator(out, generator, metadata.get("facts"))
     judge, partner = None, discriminator_path(path)
     if partner is not None:
         tensors, _ = load_tensors(partner, "discriminator")
         judge = _filled_judge(generator.config, {name: t.float() for name, t in tensors.items()})
-        save_discriminator(out, judge)
+    _write(out, generator, judge, metadata.get("facts"))
     return Imported(
         config=generator.config,
         layout="xraysynth",
@@ -213,6 +227,7 @@ def _without_filters(tensors: Stored) -> Stored:
 
 def _filled(config: NetworkConfig, placed: Placed) -> Generator:
     """Return a generator with these weights."""
+    _check_size(generator_numbers(config), _shapes(placed))
     with torch.random.fork_rng(devices=[]):
         network = Generator(config)
     network.load_state_dict(_read(network, placed))
@@ -221,14 +236,16 @@ def _filled(config: NetworkConfig, placed: Placed) -> Generator:
 
 def _filled_judge(config: NetworkConfig, tensors: dict[str, Tensor]) -> Discriminator:
     """Return a discriminator with these weights."""
-    network = _new_judge(config)
-    _check_shapes(network, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    network = _new_judge(config, shapes)
+    _check_shapes(network, shapes)
     network.load_state_dict(tensors)
     return network
 
 
-def _new_judge(config: NetworkConfig) -> Discriminator:
-    """Return a discriminator of this size; the global generator is as before."""
+def _new_judge(config: NetworkConfig, shapes: Mapping[str, tuple[int, ...]]) -> Discriminator:
+    """Return a discriminator for tensors of these shapes; the global generator is as before."""
+    _check_size(discriminator_numbers(config), shapes)
     with torch.random.fork_rng(devices=[]):
         return Discriminator(config)
 
@@ -237,8 +254,8 @@ def _judge(config: NetworkConfig, placed: Placed, notes: list[str]) -> Discrimin
     """Return the discriminator, or None with a note if it is built otherwise than ours."""
     if not placed:
         return None
-    network = _new_judge(config)
     try:
+        network = _new_judge(config, _shapes(placed))
         network.load_state_dict(_read(network, placed))
     except CheckpointError as error:
         notes.append(f"the discriminator was left out: {error}")
@@ -255,6 +272,15 @@ def _with_mean(config: NetworkConfig, placed: Placed) -> Generator:
     mean = generator.mapping.single(torch.from_numpy(codes)).mean(dim=0)
     generator.mapping.w_avg.copy_(mean)
     return generator
+
+
+def _check_size(wanted: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a few numbers that describe a huge network, before memory is taken for it."""
+    held = sum(map(math.prod, shapes.values()))
+    if wanted > held:
+        raise CheckpointError(
+            f"it holds {held} numbers for a network of its size, which has more than {wanted}"
+        )
 
 
 def _check_shapes(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -18,6 +18,8 @@ from xraysynth.settings import settings_from_mapping
 Stored = dict[str, StoredTensor]
 MAX_TENSORS = 20_000
 MAX_DEPTH = 12
+MAX_PARTS = 100_000
+"""Modules and what they name, each as often as it is reached; published networks have hundreds."""
 LEAST_BASE = 64
 MAX_LABELS = 1000
 MAPPING_RATE = 0.01
@@ -46,27 +48,43 @@ def flatten(network: Any) -> Stored:
     return found
 
 
-def _flatten(module: Any, prefix: str, depth: int, found: Stored) -> None:
-    """Add a module's tensors, and those of the modules inside it."""
+def _flatten(module: Any, prefix: str, depth: int, found: Stored, seen: int = 0) -> int:
+    """Add a module's tensors, and those of the modules inside it; return the parts seen so far.
+
+    A small file may hold one module in many places, so that visiting them never ends.
+    """
     if depth > MAX_DEPTH or len(found) > MAX_TENSORS:
         raise CheckpointError("its modules are nested without end")
     if not isinstance(module, Record):
         raise CheckpointError("what should be a network is none")
     _check_layer(module, prefix)
-    for group in ("_parameters", "_buffers"):
-        for name, value in _entries(module, group):
-            if not isinstance(value, StoredTensor):
-                raise CheckpointError(f"{prefix}{name} is no tensor")
-            found[f"{prefix}{name}"] = value
-    for name, value in _entries(module, "_modules"):
-        _flatten(value, f"{prefix}{name}.", depth + 1, found)
+    parameters, buffers, modules = (
+        _group(module, group) for group in ("_parameters", "_buffers", "_modules")
+    )
+    seen += 1 + len(parameters) + len(buffers) + len(modules)
+    if seen > MAX_PARTS:
+        raise CheckpointError(
+            f"its modules hold each other so often that they unfold to more than {MAX_PARTS} parts"
+        )
+    for name, value in _there(parameters | buffers):
+        if not isinstance(value, StoredTensor):
+            raise CheckpointError(f"{prefix}{name} is no tensor")
+        found[f"{prefix}{name}"] = value
+    for name, value in _there(modules):
+        seen = _flatten(value, f"{prefix}{name}.", depth + 1, found, seen)
+    return seen
 
 
-def _entries(module: Record, group: str) -> list[tuple[str, Any]]:
-    """Return the named things of one group of a module that are there."""
+def _group(module: Record, group: str) -> dict[Any, Any]:
+    """Return the named things of one group of a module."""
     held = module.state.get(group, {})
     if not isinstance(held, dict) or len(held) > MAX_TENSORS:
         raise CheckpointError(f"{group} of a module is no dictionary")
+    return held
+
+
+def _there(held: dict[Any, Any]) -> list[tuple[str, Any]]:
+    """Return the named things that are there, by names of a sane length."""
     return [(str(name)[:100], value) for name, value in held.items() if value is not None]
 
 

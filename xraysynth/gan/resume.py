@@ -6,25 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from xraysynth.errors import CheckpointError
-from xraysynth.gan.checkpoint import load_tensors, save_tensors
+from xraysynth.errors import CheckpointError, DamagedError, SettingsError
+from xraysynth.gan.checkpoint import load_tensors, save_tensors, tensors_hash
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.state import TrainState, assemble, new_discriminator
 from xraysynth.gan.train_config import TrainConfig
+from xraysynth.settings import Settings, settings_from_mapping
 
-_COUNTERS = (
-    "images_seen",
-    "step",
-    "grown_at",
-    "kept",
-    "augment_p",
-    "path_mean",
-    "sign_sum",
-    "dull_snapshots",
-)
+
+class Counters(Settings):
+    """The numbers of a `TrainState`, by the names that they have there."""
+
+    images_seen: int = Field(ge=0)
+    step: int = Field(ge=0)
+    grown_at: int = Field(ge=0)
+    kept: int = Field(ge=0)
+    augment_p: float = Field(ge=0, le=1)
+    path_mean: float
+    sign_sum: float
+    dull_snapshots: int = Field(ge=0)
 
 
 def save_state(path: Path, state: TrainState, key: str) -> None:
@@ -35,11 +39,14 @@ def save_state(path: Path, state: TrainState, key: str) -> None:
     for name, optimiser in _optimisers(state).items():
         for index, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{kind}": value for kind, value in moments.items()}
-    counters = {name: getattr(state, name) for name in _COUNTERS}
-    config = state.generator.config.model_dump(mode="json")
-    save_tensors(
-        path, tensors, {"kind": "training", "key": key, "config": config, "counters": counters}
-    )
+    metadata = {
+        "kind": "training",
+        "key": key,
+        "config": state.generator.config.model_dump(mode="json"),
+        "counters": {name: getattr(state, name) for name in Counters.model_fields},
+        "hash": tensors_hash(tensors),
+    }
+    save_tensors(path, tensors, metadata)
 
 
 def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
@@ -49,31 +56,51 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     ------
     CheckpointError
         If it was saved under other settings, or by a version that kept other things.
+    DamagedError
+        If it does not match its hash, or its counters are impossible.
     """
     tensors, metadata = load_tensors(path, "training")
-    if metadata["key"] != key:
+    if metadata.get("key") != key:
         raise CheckpointError(
             f"{path} was saved by a run with other settings, scans, seed or number of threads; "
             "choose another folder, or delete this one to start anew."
         )
-    sizes = NetworkConfig.model_validate(metadata["config"])
-    counters = metadata["counters"]
-    kept = counters.get("kept", 0)
-    state = assemble(config, Generator(sizes), new_discriminator(config, sizes), kept)
+    if not metadata.get("hash"):
+        raise CheckpointError(_another_version(path, "it has no hash"))
+    sizes, counters = _facts(path, metadata)
+    state = assemble(config, Generator(sizes), new_discriminator(config, sizes), counters.kept)
     for name, module in _modules(state).items():
         saved = _below(tensors, name)
         if _shapes(saved) != _shapes(module.state_dict()):
-            raise CheckpointError(
-                f"{path} was saved by another version of xraysynth: what it keeps as {name} is "
-                "not what this one keeps. Go on with that version, or start anew in another folder "
-                "with `init` naming the checkpoint beside it."
-            )
+            what = f"what it keeps as {name} is not what this one keeps"
+            raise CheckpointError(_another_version(path, what))
         module.load_state_dict(saved)
     for name, optimiser in _optimisers(state).items():
         _load_moments(optimiser, _below(tensors, name))
-    for name in _COUNTERS:
-        setattr(state, name, counters.get(name, getattr(state, name)))
+    for name, value in counters:
+        setattr(state, name, value)
     return state
+
+
+def _another_version(path: Path, what: str) -> str:
+    """Return the sentence for a state that this version would not have saved so."""
+    return (
+        f"{path} was saved by another version of xraysynth: {what}. Go on with that version, or "
+        "start anew in another folder with `init` naming the checkpoint beside it."
+    )
+
+
+def _facts(path: Path, metadata: dict[str, Any]) -> tuple[NetworkConfig, Counters]:
+    """Return sizes and counters out of the metadata of a file, which its hash does not cover."""
+    try:
+        sizes = settings_from_mapping(NetworkConfig, metadata.get("config"), "config")  # type: ignore[arg-type]
+        counters = settings_from_mapping(Counters, metadata.get("counters"), "counters")  # type: ignore[arg-type]
+    except SettingsError as error:
+        raise DamagedError(
+            f"{path} was changed since it was saved: {error} Start anew in another folder, with "
+            "`init` naming the checkpoint beside it."
+        ) from None
+    return sizes, counters
 
 
 def _modules(state: TrainState) -> dict[str, nn.Module]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from xraysynth.errors import CheckpointError
+from xraysynth.errors import CheckpointError, InputError
 from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
@@ -81,6 +81,11 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
             generator = Generator(config.network.model_copy(update=sizes))
         discriminator = new_discriminator(config, generator.config)
     learned = bool(config.init) and _load_partner(config, residual_part(discriminator))
+    if config.freeze_discriminator > len(discriminator.halvings):
+        raise InputError(
+            f"freeze_discriminator is {config.freeze_discriminator}, and at {resolution} px the "
+            f"discriminator has {len(discriminator.halvings)} such blocks; set that at most."
+        )
     if config.freeze_discriminator and not learned:
         raise CheckpointError(
             f"no discriminator that was trained with {config.init} lies beside it, or it does not "
@@ -164,7 +169,14 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
     spread_codes(generator, config.init_spread)
     if config.init_widen:
         sizes = config.network
-        return widened(generator, sizes.channel_base, sizes.channel_max)
+        wide = widened(generator, sizes.channel_base, sizes.channel_max)
+        if wide.sites == generator.sites:
+            raise InputError(
+                f"init_widen finds nothing to widen: {config.init} has the channels that channel_"
+                f"base {sizes.channel_base} and channel_max {sizes.channel_max} give. Set either "
+                "higher, or `init_widen: false`."
+            )
+        return wide
     return generator
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.allowlist import STORAGES, Storage, allow_list
+from xraysynth.gan.checkpoint import check_regular
 from xraysynth.gan.inert import AllowList, Budget, Name
 from xraysynth.gan.pickle_machine import ByteSource, read_pickle
 
@@ -68,10 +69,7 @@ def open_checkpoint(path: Path) -> Iterator[Any]:
 
 def _size(path: Path) -> int:
     """Return the size of a regular file that is worth opening."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; want a file with weights.")
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; want a file with weights.")
+    check_regular(path, "a file with weights")
     size = path.stat().st_size
     if not size:
         raise DamagedError(f"{path} is empty; copy or download it again.")

@@ -15,11 +15,14 @@ from xraysynth.gan.precision import Precision
 from xraysynth.gan.projected import ProjectedConfig
 from xraysynth.settings import Settings
 
+_LEAST = 8
+"""Lowest resolution to train at, in pixels."""
+
 
 class GrowthStep(Settings):
     """One stretch of training at a lower resolution."""
 
-    resolution: int = Field(ge=8)
+    resolution: int = Field(ge=_LEAST)
     """Height and width in pixels; a power of two below the full resolution."""
     kimg: float = Field(gt=0)
     """Thousands of images shown at this resolution."""
@@ -31,7 +34,7 @@ class TrainConfig(Settings):
     """Settings of `train_gan`; the defaults are the published schedule for a small batch."""
 
     kimg: float = Field(4.0, gt=0)
-    """Thousands of real images to show in all."""
+    """Thousands of real images to show in all; at least one image, 0.001."""
     init: str = ""
     """Generator to start from: "bundled", a file, or empty for random weights."""
     init_spread: float = Field(1.0, gt=0, le=3)
@@ -44,7 +47,7 @@ class TrainConfig(Settings):
     """Sizes of the networks; ignored where `init` brings its own, but for `init_widen`."""
     labels: LabelChoice = "none"
     """Contents that scans can be asked for: "threats" for all that the scans' labels name, or a
-    list of labels; none for a generator that cannot be asked."""
+    list of labels, such as [gun]; none for a generator that cannot be asked."""
     label_drop: float = Field(0.1, ge=0, lt=1)
     """Share of samples whose labels are withheld, so that scans can be drawn without asking."""
     contents_weight: float = Field(0.0, ge=0)
@@ -128,10 +131,34 @@ class TrainConfig(Settings):
             raise ValueError("init_spread wants `init`: it is the codes of a trained generator")
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _names_what_is_labelled(self) -> TrainConfig:
+        if self.contents_weight and self.labels == "none":
+            raise ValueError("contents_weight wants `labels`: threats, or a list such as [gun]")
+        return self
+
+    @pydantic.field_validator("kimg")
+    @classmethod
+    def _shows_an_image(cls, kimg: float) -> float:
+        if round(kimg * 1000) < 1:
+            raise ValueError("should be at least 0.001, which is one image")
+        return kimg
+
+    @pydantic.field_validator("labels", mode="before")
+    @classmethod
+    def _labels_are_a_list(cls, labels: Any) -> Any:
+        """Refuse one label alone, which might as well be a misspelt "threats"."""
+        if isinstance(labels, (list, tuple)) or labels in ("none", "threats"):
+            return labels
+        example = labels if isinstance(labels, str) and labels else "gun"
+        raise ValueError(f"should be none, threats, or a list of labels such as [{example}]")
+
     @pydantic.field_validator("growth", mode="before")
     @classmethod
     def _growth_from_text(cls, growth: Any) -> Any:
         """Read "16:48,32:104" or "16:48:64": resolution, thousands of images, images a step."""
+        if growth is None:  # What YAML makes of no text at all.
+            return ()
         if isinstance(growth, int | float):
             growth = _from_sixtieths(growth)
         if not isinstance(growth, str):
@@ -147,7 +174,7 @@ class TrainConfig(Settings):
     def _growth_rises(cls, growth: tuple[GrowthStep, ...]) -> tuple[GrowthStep, ...]:
         sizes = [step.resolution for step in growth]
         if any(size & (size - 1) for size in sizes) or sizes != sorted(set(sizes)):
-            raise ValueError("should name rising powers of two, such as 16 and 32")
+            raise ValueError(f"should name rising powers of two, such as 16 and 32, not {sizes}")
         return growth
 
     def at(self, resolution: int) -> TrainConfig:
@@ -161,16 +188,31 @@ class TrainConfig(Settings):
 def _from_sixtieths(number: float) -> str:
     """Return the text that YAML took for hours and minutes: a bare 16:48 reads as 16 * 60 + 48.
 
+    Raises
+    ------
+    ValueError
+        If two schedules are that number: 8:32:16 and 512:16 are the only kind.
+
     Examples
     --------
     >>> _from_sixtieths(16 * 60 + 48), _from_sixtieths(8 * 60 + 0.5)
     ('16:48', '8:0.5')
     >>> _from_sixtieths((16 * 60 + 48) * 60 + 32)
     '16:48:32'
+    >>> _from_sixtieths(16)
+    '16'
     """
+    if not 60 <= number < 1e9:  # No pair, but one number; nor is NaN.
+        return f"{number:.6g}"
     whole, last = divmod(number, 60)
     parts, head = [f"{last:.6g}"], int(whole)
-    if head & (head - 1):  # No power of two, hence no resolution: there is a third part.
+    if head == 512:
+        raise ValueError(
+            f"should end with a comma: 8:32:{parts[0]} and 512:{parts[0]} are one number to YAML "
+            "without it"
+        )
+    # No power of two, hence no resolution, but hours and minutes of 8 hours or more.
+    if head & (head - 1) and head >= _LEAST * 60:
         parts.insert(0, str(head % 60))
         head //= 60
     return ":".join([str(head), *parts])

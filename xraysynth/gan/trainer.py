@@ -172,7 +172,10 @@ def _resume_or_start(
 ) -> TrainState:
     """Return the saved state if there is one, else a new one at the first resolution."""
     if (out / RESUME).is_file():
-        return load_state(out / RESUME, config, key)
+        state = load_state(out / RESUME, config, key)
+        if not (out / CHECKPOINT).is_file():  # A run that is finished would write it never again.
+            _save_networks(out / CHECKPOINT, state)
+        return state
     facts = {
         "base_grid": stream.base_grid,
         "value_map": stream.value_map,
@@ -192,7 +195,11 @@ def _resume_or_start(
 
 
 def _check_growth(config: TrainConfig, full: int) -> None:
-    """Raise if the schedule grows beyond the scans."""
+    """Raise if the schedule grows beyond the scans, or the networks are too narrow for them."""
+    if config.init:
+        generator_config(config.init).check_channels(full)
+    if config.init_widen or not config.init:
+        config.network.check_channels(full)
     for step in config.growth:
         if step.resolution >= full:
             raise InputError(

@@ -18,7 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from xraysynth.errors import CheckpointError, SettingsError
-from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors, tensors_hash
+from xraysynth.gan.checkpoint import (
+    check_hashed,
+    generator_hash,
+    load_tensors,
+    save_tensors,
+    tensors_hash,
+)
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.calibration import LEVELS, levels
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
@@ -31,6 +37,8 @@ _BUNDLED = {"bundled": "bundled-64", "bundled-64": "bundled-64"}
 """Segmenters that ship, each for the generator of its name."""
 TABLE = "confidence"
 """Name of the tensor of calibrated levels."""
+LARGEST = 1e12
+"""Weights beyond it are no segmenter's, and scores from them may overflow."""
 
 
 class SegmenterFacts(Settings):
@@ -227,7 +235,7 @@ def load_segmenter(name: str | Path) -> Segmenter:
     InputError
         If there is no such file.
     DamagedError
-        If it is truncated, changed or not safetensors.
+        If it is truncated, changed or not safetensors, or has lost its hash.
     CheckpointError
         If it holds something else, or tensors that do not fit its class names.
     """
@@ -248,6 +256,7 @@ def load_segmenter(name: str | Path) -> Segmenter:
     site_map = SiteMap(weights=tuple(tensors[name] for name in names), bias=tensors["bias"])
     _check_tensors(path, site_map, len(facts.class_names))
     _check_table(path, table, len(facts.class_names))
+    check_hashed(metadata, path)
     return Segmenter(site_map=site_map, facts=facts, levels=table)
 
 
@@ -265,7 +274,7 @@ def _check_table(path: Path, table: Tensor | None, n_classes: int) -> None:
 
 
 def _check_tensors(path: Path, site_map: SiteMap, n_classes: int) -> None:
-    """Raise unless weights and bias are finite float matrices of this many classes."""
+    """Raise unless weights and bias are matrices of sane floats, for this many classes."""
     for name, tensor, n_axes in [
         ("bias", site_map.bias, 1),
         *((f"site{index}", weight, 2) for index, weight in enumerate(site_map.weights)),
@@ -276,7 +285,8 @@ def _check_tensors(path: Path, site_map: SiteMap, n_classes: int) -> None:
                 f"{path}: tensor {name} is {tensor.dtype} {shape}; want float32 with {n_classes} "
                 "rows, one a class. Learn again."
             )
-        if not bool(torch.isfinite(tensor).all()):
+        if not bool((tensor.abs() <= LARGEST).all()):  # nor is NaN
             raise CheckpointError(
-                f"{path}: tensor {name} holds values that are not finite. Learn again."
+                f"{path}: tensor {name} holds values that are not finite, or beyond {LARGEST:g}. "
+                "Learn again."
             )
