@@ -87,8 +87,8 @@ def _refuse_foreign(out: Path) -> None:
     if manifest.NAME in found and manifest.parse_manifest(out)[0] is not None:
         return
     raise InputError(
-        f"{out} holds {found[0]}, which is of no export and would be written over; name a folder of "
-        "its own for the shards."
+        f"{out} holds {found[0]}, which is of no export and would be written over; name a folder "
+        "of its own for the shards."
     )
 
 
