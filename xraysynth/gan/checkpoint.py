@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from xraysynth.files import whole_file
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.sizes import generator_numbers
 from xraysynth.settings import nearest, settings_from_mapping
 
 _KEY = "xraysynth"
@@ -209,36 +209,6 @@ def tensors_hash(tensors: dict[str, Tensor]) -> str:
 def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
     """Return the network's config out of the metadata of its file."""
     return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
-
-
-def generator_numbers(config: NetworkConfig) -> int:
-    """Return how many numbers a generator has at least, before memory is taken for it.
-
-    A small file may describe a huge network: compare this with what the file holds.
-
-    Examples
-    --------
-    >>> small = NetworkConfig(resolution=8, channel_base=64)
-    >>> held = sum(tensor.numel() for tensor in Generator(small).state_dict().values())
-    >>> generator_numbers(small) < held < 20 * generator_numbers(small)
-    True
-    """
-    start = config.channels(4) * math.prod(config.base_grid)
-    return (
-        start
-        + config.z_dim * config.w_dim
-        + sum(
-            config.channels(size) * (9 * config.channels(size) + config.w_dim)
-            + math.prod(config.size_px(size))  # the constant noise
-            for size in config.resolutions
-        )
-    )
-
-
-def discriminator_numbers(config: NetworkConfig) -> int:
-    """Return how many numbers a discriminator has at least, as `generator_numbers` does."""
-    widths = [config.discriminator_channels(size) for size in config.resolutions]
-    return widths[0] ** 2 * math.prod(config.base_grid) + sum(9 * width**2 for width in widths)
 
 
 def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -> None:

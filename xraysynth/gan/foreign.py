@@ -5,7 +5,6 @@ Official pickles of StyleGAN2-ADA (PyTorch), the `.pt` layout with `g_ema`, and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,7 @@ from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.allowlist import StoredTensor
 from xraysynth.gan.checkpoint import (
-    discriminator_numbers,
     discriminator_path,
-    generator_numbers,
     load_generator,
     load_tensors,
     partner_path,
@@ -34,6 +31,7 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.inert import Record
 from xraysynth.gan.layouts import Stored, flatten, network_config
 from xraysynth.gan.port_layout import from_port, judge_from_port
+from xraysynth.gan.sizes import check_shapes, check_size, discriminator_numbers, generator_numbers
 from xraysynth.gan.torchfile import open_checkpoint
 from xraysynth.randomness import stream
 
@@ -227,7 +225,7 @@ def _without_filters(tensors: Stored) -> Stored:
 
 def _filled(config: NetworkConfig, placed: Placed) -> Generator:
     """Return a generator with these weights."""
-    _check_size(generator_numbers(config), _shapes(placed))
+    check_size(generator_numbers(config), _shapes(placed))
     with torch.random.fork_rng(devices=[]):
         network = Generator(config)
     network.load_state_dict(_read(network, placed))
@@ -238,14 +236,14 @@ def _filled_judge(config: NetworkConfig, tensors: dict[str, Tensor]) -> Discrimi
     """Return a discriminator with these weights."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     network = _new_judge(config, shapes)
-    _check_shapes(network, shapes)
+    check_shapes(network, shapes)
     network.load_state_dict(tensors)
     return network
 
 
 def _new_judge(config: NetworkConfig, shapes: Mapping[str, tuple[int, ...]]) -> Discriminator:
     """Return a discriminator for tensors of these shapes; the global generator is as before."""
-    _check_size(discriminator_numbers(config), shapes)
+    check_size(discriminator_numbers(config), shapes)
     with torch.random.fork_rng(devices=[]):
         return Discriminator(config)
 
@@ -274,30 +272,9 @@ def _with_mean(config: NetworkConfig, placed: Placed) -> Generator:
     return generator
 
 
-def _check_size(wanted: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse a few numbers that describe a huge network, before memory is taken for it."""
-    held = sum(map(math.prod, shapes.values()))
-    if wanted > held:
-        raise CheckpointError(
-            f"it holds {held} numbers for a network of its size, which has more than {wanted}"
-        )
-
-
-def _check_shapes(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Name the first tensor that does not fit a network."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    for name in sorted(wanted.keys() | shapes.keys()):
-        want, got = wanted.get(name), shapes.get(name)
-        if want != got:
-            raise CheckpointError(
-                f"its tensor {name[:80]} is {'absent' if got is None else got}; a network of its "
-                f"size wants {'none' if want is None else want}"
-            )
-
-
 def _read(network: nn.Module, placed: Placed) -> dict[str, Tensor]:
     """Return the tensors of a network in memory, after checking their shapes and kinds."""
-    _check_shapes(network, _shapes(placed))
+    check_shapes(network, _shapes(placed))
     read: dict[str, Tensor] = {}
     for name, (stored, shape) in placed.items():
         if stored.dtype not in FLOATS:
