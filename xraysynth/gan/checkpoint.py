@@ -22,7 +22,7 @@ from xraysynth.files import whole_file
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sizes import generator_numbers
+from xraysynth.gan.sizes import check_shapes, check_size, generator_numbers
 from xraysynth.settings import nearest, settings_from_mapping
 
 _KEY = "xraysynth"
@@ -153,9 +153,14 @@ def load_generator(name: str | Path) -> Generator:
     path = generator_path(name)
     tensors, metadata = load_tensors(path, "generator")
     config = _config(metadata, path)
-    _check_size(config, tensors, path)
-    with torch.random.fork_rng(devices=[]):
-        generator = Generator(config)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    try:
+        check_size(generator_numbers(config), shapes)
+        with torch.random.fork_rng(devices=[]):
+            generator = Generator(config)
+        check_shapes(generator, shapes)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}. Copy or make the file again.") from None
     _load_state(generator, tensors, path)
     check_hashed(metadata, path)
     return generator.eval().requires_grad_(False)
@@ -211,28 +216,9 @@ def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
     return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
 
 
-def _check_size(config: NetworkConfig, tensors: dict[str, Tensor], path: Path) -> None:
-    """Refuse a config that describes far more than the file holds."""
-    wanted = generator_numbers(config)
-    held = sum(tensor.numel() for tensor in tensors.values())
-    if wanted > held:
-        raise CheckpointError(
-            f"{path} holds {held} numbers; the network of its config has more than {wanted}. Copy "
-            "or make the file again."
-        )
-
-
 def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Load tensors into a module, or name the first that does not fit."""
-    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    for name in sorted(expected.keys() | tensors.keys()):
-        want = expected.get(name)
-        got = tuple(tensors[name].shape) if name in tensors else None
-        if want != got:
-            raise CheckpointError(
-                f"{path}: tensor {name[:80]} is {'absent' if got is None else got}; the network of "
-                f"its config wants {'none' if want is None else want}."
-            )
+    """Load tensors that fit a module, or name the first that is no sane number."""
+    for name in sorted(tensors):
         if not tensors[name].is_floating_point():
             raise CheckpointError(
                 f"{path}: tensor {name} holds {tensors[name].dtype}; want floating point numbers."
