@@ -85,3 +85,24 @@ def test_settings_that_would_change_nothing_are_named(tmp_path: Path) -> None:
         training.start(config(init=str(trained), init_widen=True), 0, 16, 3)
     with pytest.raises(InputError, match=r"freeze_discriminator is 3.*has 2 such blocks"):
         training.start(config(init=str(trained), freeze_discriminator=3), 0, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "theirs"),
+    [("resolution", 128, 16), ("image_channels", 1, 3), ("value_map", "line_integral", "linear")],
+)
+def test_sizes_that_the_scans_decide_are_named_if_set_otherwise(
+    name: str, value: object, theirs: object, tmp_path: Path
+) -> None:
+    scans = scan_file(tmp_path / "scans.h5", size_px=16, count=4)
+    given = TINY.model_dump(include=TINY.model_fields_set)
+    with pytest.raises(InputError) as caught:
+        trainer.train(
+            scans, tmp_path / "run", config(network=NetworkConfig(**given | {name: value}))
+        )
+    assert str(caught.value) == (
+        f"network.{name} is {value}, but the scans decide it, and theirs is {theirs}; leave it "
+        "out, or prepare other scans."
+    )
+    right = NetworkConfig(**given | {name: theirs})
+    assert trainer.train(scans, tmp_path / "run", config(network=right, kimg=0.008)).is_file()

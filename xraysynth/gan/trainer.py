@@ -181,6 +181,9 @@ def _resume_or_start(
         "value_map": stream.value_map,
         "pixel_bits": 8 * stream.dtype.itemsize,
     }
+    _check_facts(
+        config, facts | {"resolution": stream.resolution, "image_channels": stream.shape[3]}
+    )
     config = config.model_copy(update={"network": config.network.model_copy(update=facts)})
     resolution = config.growth[0].resolution if config.growth else stream.resolution
     if config.init:
@@ -192,6 +195,16 @@ def _resume_or_start(
                 "resolution or more, or set `freeze_generator: false`."
             )
     return start(config, seed, resolution, stream.shape[3])
+
+
+def _check_facts(config: TrainConfig, facts: dict[str, object]) -> None:
+    """Raise if settings name other sizes than the scans have, which decide."""
+    for name in facts.keys() & config.network.model_fields_set:
+        if (wanted := getattr(config.network, name)) != facts[name]:
+            raise InputError(
+                f"network.{name} is {wanted}, but the scans decide it, and theirs is "
+                f"{facts[name]}; leave it out, or prepare other scans."
+            )
 
 
 def _check_growth(config: TrainConfig, full: int) -> None:
