@@ -79,7 +79,7 @@ def test_generator_learns_to_draw_what_it_is_asked_for(tmp_path: Path) -> None:
         learning_rate=0.004,
         ema_kimg=0.5,
         r1_strength=0.02,
-        network=TINY,
+        network=TINY.model_copy(update={"resolution": 8}),
     )
     generator = load_generator(trainer.train(path, tmp_path / "run", settings))
     labels = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).repeat_interleave(16, 0)

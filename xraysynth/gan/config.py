@@ -30,6 +30,8 @@ class NetworkConfig(Settings):
     """How pixels became the values that the networks see; line integrals for dual energy."""
     pixel_bits: Literal[8, 16] = 8
     """Bits of a pixel of the scans that the networks learned from."""
+    pixel_range: tuple[int, int] | None = None
+    """Least and greatest pixel of those scans: nothing beyond is drawn. None knows of no such."""
     z_dim: int = Field(128, ge=4, le=4096)
     """Values of the latent code."""
     w_dim: int = Field(128, ge=4, le=4096)
@@ -67,6 +69,16 @@ class NetworkConfig(Settings):
         if any(not name or "," in name or not name.isprintable() for name in names):
             raise ValueError("should be printable names without comma")
         return names
+
+    @pydantic.model_validator(mode="after")
+    def _pixel_range(self) -> NetworkConfig:
+        least, greatest = self.pixel_range or (0, 1)
+        if not 0 <= least < greatest < 2**self.pixel_bits:
+            raise ValueError(
+                f"pixel_range should be two rising pixels of {self.pixel_bits} bits, such as 0 and "
+                f"{2**self.pixel_bits - 1}"
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _channels_everywhere(self) -> NetworkConfig:

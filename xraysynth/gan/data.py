@@ -46,6 +46,10 @@ def base_grid(path: Path, size_px: tuple[int, ...]) -> tuple[tuple[int, int], in
     return (rows, columns), LEAST_SIDE * 2**doublings
 
 
+_LOOKED_AT = 4096
+"""Scans that tell the range of their pixels; all of a large file would take minutes."""
+
+
 class ScanStream:
     """Batches of a `scans.h5`, read when needed: memory is flat in the number of scans.
 
@@ -124,13 +128,27 @@ class ScanStream:
             drawn = np.where(withheld[1], unknown, drawn)
         return torch.from_numpy(real), torch.from_numpy(drawn)
 
+    def pixel_range(self) -> tuple[int, int]:
+        """Return the least and greatest pixel, as far as up to `_LOOKED_AT` even picks tell."""
+        count = self.shape[0]
+        picks = np.linspace(0, count - 1, min(count, _LOOKED_AT)).round().astype(int)
+        ends = [(int(scan.min()), int(scan.max())) for scan in map(self._read, picks)]
+        least, greatest = min(low for low, _ in ends), max(high for _, high in ends)
+        # Scans of a single value say nothing of what may be drawn.
+        return (least, greatest) if least < greatest else (0, int(np.iinfo(self.dtype).max))
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def _scan(self, position: int) -> np.ndarray:
         """Return one scan (h, w, c), mirrored in every second epoch draw."""
-        index = self._index(position)
+        image = self._read(self._index(position))
+        flip = self._mirror and self._flips[position % self.shape[0]]
+        return image[:, ::-1] if flip else image
+
+    def _read(self, index: int) -> np.ndarray:
+        """Return a scan of the file (h, w, c)."""
         try:
             image: np.ndarray = self._file["images"][index]
         except OSError as error:
@@ -138,8 +156,7 @@ class ScanStream:
                 f"{self._file.filename} is damaged: scan {index} cannot be read ({error}). Make it "
                 "again, or copy it again."
             ) from error
-        flip = self._mirror and self._flips[position % self.shape[0]]
-        return image[:, ::-1] if flip else image
+        return image
 
     def _index(self, position: int) -> int:
         """Return which scan of the file stands at a position of the stream."""

@@ -18,6 +18,7 @@ from xraysynth.gan.distributed import JoinedRng
 from xraysynth.gan.layers import SynthesisLayer, ToImage
 from xraysynth.gan.mapping import Mapping
 from xraysynth.gan.resample import upsample
+from xraysynth.gan.values import as_shown
 
 OnActivation = Callable[[int, Tensor], None]
 """Called with the index of a site and its activation (n, channels, height, width)."""
@@ -179,6 +180,16 @@ class Generator(nn.Module):
     def w_dim(self) -> int:
         """Values of the mapped code."""
         return self.config.w_dim
+
+    def as_shown(self, images: Tensor) -> Tensor:
+        """Return what was drawn as pixels will show it, with gradient; see `values.as_shown`.
+
+        (n, image_channels, height, width) -> the same
+        """
+        config = self.config
+        if config.pixel_range is None:
+            return images
+        return as_shown(images, config.pixel_range, config.pixel_bits, config.value_map)
 
     def forward(
         self, latent_z: Tensor, truncation_psi: float = 1.0, labels: Tensor | None = None

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.values import to_pixels, to_values
 from xraysynth.randomness import stream
@@ -46,7 +47,15 @@ def generated_images(
     """
     config = generator.config
     kind = dtype or (np.uint16 if config.pixel_bits == 16 else np.uint8)
-    return to_pixels(output, config.value_map, kind, config.pixel_bits)
+    pixels = to_pixels(output, config.value_map, kind, config.pixel_bits)
+    return pixels if config.pixel_range is None else _within(pixels, config)
+
+
+def _within(pixels: np.ndarray, config: NetworkConfig) -> np.ndarray:
+    """Clip pixels to the range of the scans that a generator learned from, whatever their bits."""
+    ends = np.array(config.pixel_range, np.float64) / (2**config.pixel_bits - 1)
+    least, greatest = np.rint(ends * np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    return pixels.clip(least, greatest)
 
 
 def to_tensor(images: np.ndarray) -> Tensor:

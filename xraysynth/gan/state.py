@@ -74,8 +74,10 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
         torch.manual_seed(stream_seed(seed, "weights"))
         if config.init:
             generator = _initial(config, resolution, image_channels)
-            judge = {"names_contents": config.network.names_contents}
-            generator.config = generator.config.model_copy(update=judge)
+            given = {
+                name: getattr(config.network, name) for name in ("names_contents", "pixel_range")
+            }
+            generator.config = generator.config.model_copy(update=given)
         else:
             sizes = {"resolution": resolution, "image_channels": image_channels}
             generator = Generator(config.network.model_copy(update=sizes))

@@ -107,7 +107,7 @@ def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
     images: Tensor = generator.synthesis(
         latent_w, "random", rng=batch.noise_rng, dtype=compute_dtype(config.precision, state.device)
     )
-    return images
+    return generator.as_shown(images)
 
 
 def mix_styles(generator: Generator, latent_w: Tensor, batch: Batch, share: float) -> Tensor:

@@ -89,6 +89,9 @@ class TrainConfig(Settings):
     """Steps between path length penalties."""
     style_mixing: float = Field(0.9, ge=0, le=1)
     """Share of samples whose later rows of w come from a second latent."""
+    as_shown: bool = True
+    """Let the discriminator see generated scans as an export would show them: no pixel beyond those
+    of the real scans, which saturate in open air, and rounded to their bits."""
     ema_kimg: float = Field(10.0, gt=0)
     """Half-life of the averaged weights, in thousands of images."""
     ema_rampup: float = Field(0.05, gt=0)

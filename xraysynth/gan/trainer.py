@@ -176,11 +176,13 @@ def _resume_or_start(
         if not (out / CHECKPOINT).is_file():  # A run that is finished would write it never again.
             _save_networks(out / CHECKPOINT, state)
         return state
-    facts = {
+    facts: dict[str, object] = {
         "base_grid": stream.base_grid,
         "value_map": stream.value_map,
         "pixel_bits": 8 * stream.dtype.itemsize,
     }
+    if config.as_shown:
+        facts["pixel_range"] = stream.pixel_range()
     _check_facts(
         config, facts | {"resolution": stream.resolution, "image_channels": stream.shape[3]}
     )
@@ -200,7 +202,7 @@ def _resume_or_start(
 def _check_facts(config: TrainConfig, facts: dict[str, object]) -> None:
     """Raise if settings name other sizes than the scans have, which decide."""
     for name in facts.keys() & config.network.model_fields_set:
-        if (wanted := getattr(config.network, name)) != facts[name]:
+        if (wanted := getattr(config.network, name)) not in (None, facts[name]):
             raise InputError(
                 f"network.{name} is {wanted}, but the scans decide it, and theirs is "
                 f"{facts[name]}; leave it out, or prepare other scans."

@@ -10,7 +10,7 @@ in the network.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -59,7 +59,8 @@ def to_values(images: np.ndarray, value_map: ValueMap = "linear", shrink: int = 
     if shrink > 1:
         pixels = F.avg_pool2d(pixels, shrink)
     if value_map == "linear":
-        return pixels * (2.0 / top) - 1.0
+        # A coarser detector, too, writes whole pixels.
+        return pixels.round() * (2.0 / top) - 1.0
     line_integral = (math.log(top) - pixels.clamp_min(1.0).log()).clamp_min(0.0)
     return 1.0 - (line_integral / SOFT).log1p() * (2.0 / _most(top))
 
@@ -90,6 +91,55 @@ def to_pixels(
         share = (-line_integral).exp()
     pixels = (share * top).round().clamp(0.0, top)
     return pixels.permute(0, 2, 3, 1).cpu().numpy().astype(dtype)
+
+
+def as_shown(
+    values: Tensor, pixel_range: tuple[int, int], bits: int, value_map: ValueMap = "linear"
+) -> Tensor:
+    """Return network output as its pixels will show it: clipped to a range, and rounded.
+
+    A detector saturates in open air: the scans there hold one pixel, over and over. No network
+    draws that to the last digit, and a discriminator that sees the digits need look at nothing
+    else. Gradients pass as if nothing had happened, but for those that push further out of range.
+
+    Parameters
+    ----------
+    values : (n, c, h, w)
+    pixel_range : least and greatest pixel
+    bits : of the pixels
+
+    Returns
+    -------
+    (n, c, h, w) float32; compressed line integrals are clipped alone, as their steps are uneven
+
+    Examples
+    --------
+    >>> seen = as_shown(torch.tensor([-1.1, 0.001, 0.99, 1.2]).reshape(1, 1, 1, 4), (0, 254), 8)
+    >>> ((seen + 1) * 127.5).flatten().tolist()
+    [0.0, 128.0, 254.0, 254.0]
+    """
+    ends = np.array(pixel_range, np.uint16 if bits == 16 else np.uint8).reshape(1, 1, 2, 1)
+    least, greatest = to_values(ends, value_map).flatten().tolist()
+    step = 2.0 / (2**bits - 1) if value_map == "linear" else 0.0
+    shown: Tensor = _AsShown.apply(values.float(), least, greatest, step)  # type: ignore[no-untyped-call]
+    return shown
+
+
+class _AsShown(torch.autograd.Function):
+    """Clipping and rounding whose gradient is that of neither, but never leads out of range."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, least: float, greatest: float, step: float) -> Tensor:
+        ctx.save_for_backward(values)
+        ctx.least, ctx.greatest = least, greatest
+        clipped = values.clamp(least, greatest)
+        return ((clipped + 1.0) / step).round() * step - 1.0 if step else clipped
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (values,) = ctx.saved_tensors
+        outward = (values > ctx.greatest) & (gradient < 0) | (values < ctx.least) & (gradient > 0)
+        return gradient.masked_fill(outward, 0.0), None, None, None
 
 
 def _most(top: float) -> float:
