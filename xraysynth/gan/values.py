@@ -115,7 +115,7 @@ def as_shown(
     Examples
     --------
     >>> seen = as_shown(torch.tensor([-1.1, 0.001, 0.99, 1.2]).reshape(1, 1, 1, 4), (0, 254), 8)
-    >>> ((seen + 1) * 127.5).flatten().tolist()
+    >>> ((seen + 1) * 127.5).round().flatten().tolist()
     [0.0, 128.0, 254.0, 254.0]
     """
     ends = np.array(pixel_range, np.uint16 if bits == 16 else np.uint8).reshape(1, 1, 2, 1)
