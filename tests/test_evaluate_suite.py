@@ -25,7 +25,7 @@ from xraysynth.evaluate.suite.config import DownstreamConfig, MaterialConfig, Su
 from xraysynth.evaluate.suite.counting import counted
 from xraysynth.evaluate.suite.figures import cell_scores, difference, reliability, table
 from xraysynth.evaluate.suite.jobs import SuiteSource
-from xraysynth.evaluate.suite.material import JudgedScans
+from xraysynth.evaluate.suite.material import JudgedScans, Material
 from xraysynth.evaluate.suite.run import evaluate_suite
 from xraysynth.evaluate.suite.takers import contestants
 from xraysynth.evaluate.suite.tasks import Task, threat_task
@@ -313,6 +313,16 @@ def drawn_by_file(tmp_path_factory: pytest.TempPathFactory) -> SuiteSource:
     batch = ScanBatch(images=images, masks=masks, metadata=metadata)
     write_scans(folder / "s.h5", iter([batch]), count=100, classes=NAMES[:2], attributes={})
     return SuiteSource(gan=str(folder / "g.safetensors"), scans=folder / "s.h5")
+
+
+def test_a_second_process_leaves_what_the_first_wrote(
+    drawn_by_file: SuiteSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (load_generator(drawn_by_file.gan), drawn_by_file.scans, SMALL.material, 0, tmp_path)
+    first = Material(*given)
+    monkeypatch.setattr(material_module, "write_json", lambda *_: pytest.fail("written again"))
+    assert Material(*given).folder == first.folder
+    assert json.loads((first.folder / "made-from.json").read_text()) == first.identity
 
 
 def test_worker_processes_make_the_same_page(

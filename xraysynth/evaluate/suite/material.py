@@ -82,7 +82,9 @@ class Material:
             "settings": config.model_dump(mode="json"),
         }
         self.folder = work / f"material-{digest(self.identity)}"
-        write_json(self.folder / "made-from.json", self.identity)
+        told = self.folder / "made-from.json"
+        if not told.is_file():  # Worker processes find it there, and would disturb one another.
+            write_json(told, self.identity)
 
     @cached_property
     def tasks(self) -> list[Task]:
