@@ -16,6 +16,8 @@ from xraysynth.gan.checkpoint import load_generator
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.sampling import generated_images
 from xraysynth.gan.values import ValueMap, as_shown, to_pixels, to_values
+from xraysynth.scanfile import ScanBatch, write_scans
+from xraysynth.schema import table_dtype
 from xraysynth.settings import settings_from_mapping
 
 
@@ -84,3 +86,17 @@ def test_generator_to_start_from_takes_the_range_of_the_new_scans(
     first = trainer.train(scans, tmp_path / "first", config(as_shown=False))
     second = trainer.train(scans, tmp_path / "second", config(init=str(first)))
     assert load_generator(second).config.pixel_range is not None
+
+
+def test_generator_of_8_bits_goes_on_with_scans_of_16(tmp_path: Path, scans: Path) -> None:
+    first = trainer.train(scans, tmp_path / "first", config())
+    deep = tmp_path / "deep.h5"
+    with h5py.File(scans) as file:
+        images = file["images"][:].astype(np.uint16) * 256
+    batch = ScanBatch(images=images, metadata=np.zeros(len(images), table_dtype("scans")))
+    write_scans(deep, iter([batch]), count=len(images), classes=[], attributes={})
+    second = load_generator(trainer.train(deep, tmp_path / "second", config(init=str(first))))
+    assert second.config.pixel_bits == 16
+    assert second.config.pixel_range == (int(images.min()), int(images.max()))
+    drawn = generated_images(second, second(torch.zeros((1, 8))))
+    assert drawn.dtype == np.uint16

@@ -74,9 +74,8 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
         torch.manual_seed(stream_seed(seed, "weights"))
         if config.init:
             generator = _initial(config, resolution, image_channels)
-            given = {
-                name: getattr(config.network, name) for name in ("names_contents", "pixel_range")
-            }
+            names = ("names_contents", "pixel_bits", "pixel_range")
+            given = {name: getattr(config.network, name) for name in names}
             generator.config = generator.config.model_copy(update=given)
         else:
             sizes = {"resolution": resolution, "image_channels": image_channels}
