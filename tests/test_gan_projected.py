@@ -92,6 +92,26 @@ def test_of_the_projected_one_only_the_heads_learn(tmp_path: Path) -> None:
     assert all(map(torch.equal, frozen, judge.projected.features.buffers()))
 
 
+def test_both_name_clutter_and_learn_to(tmp_path: Path) -> None:
+    """What the frozen network sees counts among the names of clutter, not of contents."""
+    scans = labelled_scans(tmp_path / "scans.h5", size_px=64)
+    settings = trainer.fitted(scans, joint(labels=["gun"], clutter_weight=1.0, contents_weight=1.0))
+    state = training.start(settings, 0, 64, 3)
+    judge = state.discriminator
+    assert isinstance(judge, JointDiscriminator)
+    before = judge.clutter.weight.clone()
+    names = settings.network
+    stream = ScanStream(scans, 0, mirror=True, label_names=names.label_names, clutter=names.clutter)
+    trainer.train_step(state, stream, settings, 0)
+    assert (judge.clutter.weight != before).any()
+    images = stream.batch(0, 4, 64)
+    stream.close()
+    named, residual = judge.judge(images).named, judge.residual.judge(images).named
+    assert named is not None and residual is not None
+    assert torch.equal(named[:, :1], residual[:, :1])
+    assert (named[:, 1:] != residual[:, 1:]).all()
+
+
 def test_both_judge_by_half_and_the_slope_is_the_residual_ones() -> None:
     torch.manual_seed(0)
     judge = JointDiscriminator(TINY, SIZES).eval()

@@ -11,6 +11,8 @@ from xraysynth.errors import InputError
 from xraysynth.gan.values import ValueMap
 from xraysynth.settings import Settings
 
+Clutter = tuple[tuple[str, float], ...]
+"""Kinds of clutter, each with its share of the scans."""
 UNKNOWN = "unknown"
 """The label of a scan of which nobody said what it holds."""
 
@@ -46,6 +48,9 @@ class NetworkConfig(Settings):
     """As `channel_base`, for the discriminator alone; none means the same. Half makes it cheap."""
     names_contents: bool = False
     """Whether the discriminator also names what a scan holds (auxiliary classifier)."""
+    clutter: Clutter = ()
+    """Contents that no request names, and their shares of the scans: value i of z says whether kind
+    i is there."""
 
     @pydantic.field_validator("resolution")
     @classmethod
@@ -78,6 +83,15 @@ class NetworkConfig(Settings):
                 f"pixel_range should be two rising pixels of {self.pixel_bits} bits, such as 0 and "
                 f"{2**self.pixel_bits - 1}"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _clutter(self) -> NetworkConfig:
+        names = [name for name, _ in self.clutter]
+        if len(set(names)) != len(names) or len(names) > self.z_dim:
+            raise ValueError(f"clutter should name at most {self.z_dim} kinds (z_dim), each once")
+        if not all(0 <= share <= 1 for _, share in self.clutter):
+            raise ValueError("clutter should give every kind a share of the scans, from 0 to 1")
         return self
 
     @pydantic.model_validator(mode="after")

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from xraysynth.errors import DamagedError, InputError
-from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.clutter import clutter_held, read_contents
+from xraysynth.gan.config import UNKNOWN, Clutter
 from xraysynth.gan.contents import LabelRows, multi_hot, read_labels
 from xraysynth.gan.values import default_map, to_values
 from xraysynth.randomness import stream
@@ -57,16 +58,17 @@ class ScanStream:
     resumed training sees what an uninterrupted one would have seen.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what decides the stream)
         self,
         path: Path,
         seed: int,
         *,
         mirror: bool,
         label_names: tuple[str, ...] = (),
+        clutter: Clutter = (),
         read: bool = True,
     ) -> None:
-        """Open a file; with `label_names` every scan comes with its labels.
+        """Open a file; with `label_names` every scan comes with its labels, so with `clutter`.
 
         `read` false leaves open what the scans hold, whatever the file says.
         """
@@ -82,6 +84,8 @@ class ScanStream:
         if label_names and read:
             rows = read_labels(path)
         self._labels = multi_hot(rows, label_names).astype(np.float32)
+        self.kinds = clutter
+        self._clutter = clutter_held(read_contents(path) if clutter else [], clutter)
         self._file: h5py.File = h5py.File(path, "r")
         self._seed = seed
         self._mirror = mirror
@@ -127,6 +131,19 @@ class ScanStream:
             real = np.where(withheld[0], unknown, real)
             drawn = np.where(withheld[1], unknown, drawn)
         return torch.from_numpy(real), torch.from_numpy(drawn)
+
+    def clutter(self, position: int, count: int) -> Tensor | None:
+        """Return the clutter of scans `position` to `position + count`.
+
+        Returns
+        -------
+        (count, kinds) float32: 1 where a scan holds a kind, 0 where not, NaN where nobody said; or
+        None without kinds
+        """
+        if not self.kinds:
+            return None
+        rows = [self._index(place) for place in range(position, position + count)]
+        return torch.from_numpy(self._clutter[rows])
 
     def pixel_range(self) -> tuple[int, int]:
         """Return the least and greatest pixel, as far as up to `_LOOKED_AT` even picks tell."""

@@ -31,7 +31,7 @@ class Judgement(NamedTuple):
     score: Tensor
     """(n, scores), logits of being real."""
     named: Tensor | None
-    """(n, contents), logits of what they hold; None where that is not named."""
+    """(n, contents and clutter), logits of what they hold; None where that is not named."""
     features: Tensor | None = None
     """(n, features), by what a frozen network would name them, if one looks."""
 
@@ -70,7 +70,7 @@ class Epilogue(nn.Module):
         self.fc = Dense(channels * height * width, channels, active=True)
         self.out = Dense(channels, channels if config.label_names else 1)
         if config.names_contents:
-            self.contents = Dense(channels, len(config.contents))
+            self.contents = Dense(channels, len(config.contents) + len(config.clutter))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return what the score is made from, and logits of the contents if they are named.

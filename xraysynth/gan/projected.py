@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from xraysynth.errors import InputError
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator, Judgement, append_minibatch_deviation
-from xraysynth.gan.frozen_features import CHANNELS, FrozenFeatures
+from xraysynth.gan.frozen_features import CHANNELS, N_POOLED, FrozenFeatures
 from xraysynth.gan.layers import LEAK
 from xraysynth.gan.mapping import labels_or_unknown
 from xraysynth.settings import Settings
@@ -253,6 +253,8 @@ class JointDiscriminator(nn.Module):
         self.config = config
         self.residual = Discriminator(config)
         self.projected = ProjectedDiscriminator(config, sizes)
+        if config.names_contents and config.clutter:
+            self.clutter = nn.Linear(N_POOLED, len(config.clutter))
 
     @property
     def halvings(self) -> tuple[int, ...]:
@@ -272,4 +274,8 @@ class JointDiscriminator(nn.Module):
         score, named, _ = self.residual.judge(images, labels)
         places, pooled = self.projected(images, labels)
         scores = torch.cat([score.expand_as(places), places], dim=1)
+        if named is not None and self.config.clutter:
+            known = len(self.config.contents)
+            more = self.clutter(pooled)
+            named = torch.cat([named[:, :known], named[:, known:] + more], dim=1)
         return Judgement(scores, named, pooled)

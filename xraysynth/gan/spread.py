@@ -36,6 +36,8 @@ def spread_codes(generator: Generator, factor: float) -> None:
     last: Any = mapping.get_submodule(f"fc{generator.config.mapping_layers - 1}")
     last.weight.mul_(factor)
     last.bias.mul_(factor)
+    if generator.config.clutter:
+        mapping.directions.mul_(factor)
     mapping.w_avg.mul_(factor)
     layers: list[tuple[str, Any]] = list(generator.synthesis.named_modules())
     for name, layer in layers:

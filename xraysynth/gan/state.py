@@ -23,7 +23,7 @@ from xraysynth.gan.precision import torch_device
 from xraysynth.gan.projected import JointDiscriminator
 from xraysynth.gan.spread import spread_codes
 from xraysynth.gan.train_config import TrainConfig
-from xraysynth.gan.widen import widened
+from xraysynth.gan.widen import widened, with_clutter
 from xraysynth.randomness import stream_seed
 
 _NEW_SKIP = 0.1
@@ -168,6 +168,8 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
             "or of doublings of that, or leave `init` empty to train from random weights."
         )
     spread_codes(generator, config.init_spread)
+    if config.network.clutter != generator.config.clutter:
+        generator = with_clutter(generator, config.network.clutter)
     if config.init_widen:
         sizes = config.network
         wide = widened(generator, sizes.channel_base, sizes.channel_max)
@@ -237,6 +239,8 @@ def _rates(config: TrainConfig, discriminator: Judge) -> dict[nn.Module, float]:
     rates: dict[nn.Module, float] = {residual_part(discriminator): config.learning_rate}
     if isinstance(discriminator, JointDiscriminator):
         rates[discriminator.projected] = config.projected.learning_rate
+        if hasattr(discriminator, "clutter"):
+            rates[discriminator.clutter] = config.projected.learning_rate
     return rates
 
 

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from xraysynth.errors import StageError
 from xraysynth.gan.augment import apply_augmentation, draw_augmentation
-from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.clutter import agreeing
 from xraysynth.gan.convolve import second_derivatives
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.discriminator import Judgement
 from xraysynth.gan.distributed import ALONE, JoinedRng, Share, average, average_gradients, share_of
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import (
-    contents_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
     path_lengths,
 )
+from xraysynth.gan.naming import misnamed
 from xraysynth.gan.precision import compute_dtype
 from xraysynth.gan.state import TrainState, let_learn
 from xraysynth.gan.train_config import TrainConfig
@@ -50,6 +50,8 @@ class Batch:
     """(n, labels) multi-hot of what the real scans hold; None for unconditional networks."""
     drawn_labels: Tensor | None = None
     """(n, labels) multi-hot of what the generator is asked for."""
+    clutter: Tensor | None = None
+    """(n, kinds) what the real scans hold and the latents say, NaN where unknown; None without."""
 
     @property
     def all_labels(self) -> Tensor | None:
@@ -74,15 +76,22 @@ def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: 
             paired=config.loss == "relativistic",
         )
     )
+    latents = [torch.randn(shape, generator=rng) for _ in range(2)]
+    clutter = scans.clutter(state.images_seen, config.batch)
+    if clutter is not None:
+        latents = [agreeing(z, clutter, scans.kinds, rng) for z in latents]
+        clutter = share.of(clutter).to(state.device)
+    latent_z, mixing_z = (share.of(z).to(state.device) for z in latents)
     return Batch(
         real=_real_scans(state, scans, config.batch, share).to(state.device),
-        latent_z=share.of(torch.randn(shape, generator=rng)).to(state.device),
-        mixing_z=share.of(torch.randn(shape, generator=rng)).to(state.device),
+        latent_z=latent_z,
+        mixing_z=mixing_z,
         rng=rng,
         noise_rng=JoinedRng(torch.Generator(state.device).manual_seed(noise_seed), share),
         share=share,
         real_labels=real_labels,
         drawn_labels=drawn_labels,
+        clutter=clutter,
     )
 
 
@@ -139,7 +148,7 @@ def discriminator_step(
     loss = discriminator_loss(config.loss, fake_score, real_score)
     # What generated scans hold is not learned from: they may not show what was asked for.
     real_named = None if named is None else named.chunk(2)[0]
-    loss = loss + misnamed(state, real_named, batch.real_labels, config)
+    loss = loss + misnamed(state, real_named, batch.real_labels, batch.clutter, config)
     joined_loss = descend(state.discriminator_optimiser, state.discriminator, loss)
     real_score = real_score.detach()
     # Relativistic scores have no zero: how sure the discriminator is shows in the pairs.
@@ -181,7 +190,7 @@ def generator_step(
     fake_seen = augmented(state, batch, fake, config)
     judgement = judged(state, fake_seen, batch.drawn_labels, config)
     loss = generator_loss(config.loss, judgement.score, real_score)
-    loss = loss + misnamed(state, judgement.named, batch.drawn_labels, config)
+    loss = loss + misnamed(state, judgement.named, batch.drawn_labels, batch.clutter, config)
     loss = loss + pull_of_moments(state, fake_seen, judgement, batch.drawn_labels, config)
     joined_loss = descend(state.generator_optimiser, state.generator, loss)
     stats = {"loss_generator": joined_loss}
@@ -222,20 +231,6 @@ def judged(
     """Return what the discriminator says, computed in the precision of the settings."""
     dtype = compute_dtype(config.precision, state.device)
     return state.discriminator.judge(images.to(dtype), labels)
-
-
-def misnamed(
-    state: TrainState, named: Tensor | None, labels: Tensor | None, config: TrainConfig
-) -> Tensor:
-    """Return the weighted loss of named contents; 0 where none are named."""
-    if named is None or labels is None or not config.contents_weight:
-        return torch.zeros((), device=state.device)
-    network = state.discriminator.config
-    known = torch.ones(len(labels), device=labels.device)
-    if UNKNOWN in network.label_names:
-        known = 1.0 - labels[:, network.label_names.index(UNKNOWN)]
-    wanted = labels[:, network.content_columns]
-    return config.contents_weight * contents_loss(named, wanted, known)
 
 
 def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:

@@ -53,6 +53,10 @@ class TrainConfig(Settings):
     contents_weight: float = Field(0.0, ge=0)
     """Weight of naming the contents, which the discriminator then learns from the labels and the
     generator is held to; 0 leaves that to the score alone."""
+    clutter_weight: float = Field(0.0, ge=0)
+    """Weight of naming the clutter: contents of the scans (simulated items, or labels) that no
+    request names. Values of z then say which of them to draw; a generator that is not told to draws
+    what is easy and drops the rest."""
     discriminator: Literal["residual", "joint"] = "residual"
     """Joint adds a projected one, which looks through a network that has seen photographs (extra
     `metrics`); the residual one alone is kept for fine-tuning."""

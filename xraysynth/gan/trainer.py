@@ -14,7 +14,8 @@ from xraysynth.gan import distributed
 from xraysynth.gan.adapt import adapt_augmentation
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
-from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.clutter import choose_clutter, read_contents
+from xraysynth.gan.config import UNKNOWN, Clutter
 from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.health import check_variety, measure_health
@@ -69,6 +70,7 @@ def train(
         seed,
         mirror=config.mirror,
         label_names=config.network.label_names,
+        clutter=config.network.clutter if config.clutter_weight else (),
         read=config.labels != "none",
     )
     _check_growth(config, stream.resolution)
@@ -147,8 +149,30 @@ def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
         config = config.model_copy(update={"growth": steps})
     elif names:
         names += (UNKNOWN,) if config.label_drop or None in rows else ()
-    sizes = {"label_names": names, "names_contents": bool(names and config.contents_weight)}
-    return config.model_copy(update={"network": config.network.model_copy(update=sizes)})
+    clutter = _clutter(scans, config, names)
+    named = (names and config.contents_weight) or (clutter and config.clutter_weight)
+    facts = {"label_names": names, "names_contents": bool(named), "clutter": clutter}
+    return config.model_copy(update={"network": config.network.model_copy(update=facts)})
+
+
+def _clutter(scans: Path, config: TrainConfig, asked_for: tuple[str, ...]) -> Clutter:
+    """Return the clutter that z will name: that of `init`, and of the scans where it counts.
+
+    Raises
+    ------
+    InputError
+        If it is to count and the scans name none.
+    """
+    start = generator_config(config.init) if config.init else config.network
+    if not config.clutter_weight:
+        return start.clutter
+    found = choose_clutter(read_contents(scans), asked_for, start.clutter, start.z_dim // 2)
+    if not any(share for _, share in found):
+        raise InputError(
+            f"{scans} names no contents besides those to ask for; set `clutter_weight: 0`, or "
+            "prepare it from a data set that says what else its scans hold."
+        )
+    return found
 
 
 _FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}

@@ -1,4 +1,4 @@
-"""Give a trained generator more channels without changing what it draws.
+"""Give a trained generator more channels, or clutter to know, without changing what it draws.
 
 A narrow generator learns soonest; when it draws what it can, more channels let it go on. The new
 ones start with random weights and are read by nobody: layers that were there take them with weight
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from xraysynth.errors import InputError
+from xraysynth.gan.config import Clutter
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.layers import ToImage
 
@@ -59,6 +60,21 @@ def widened(generator: Generator, channel_base: int, channel_max: int) -> Genera
         if isinstance(layer, ToImage) and isinstance(narrow, ToImage):
             layer.weight.mul_(narrow.weight_gain / layer.weight_gain)
     return wide
+
+
+@torch.no_grad()
+def with_clutter(generator: Generator, clutter: Clutter) -> Generator:
+    """Return a generator that knows kinds of clutter; those it knew come first, in their order.
+
+    The directions of new kinds are 0, for training to find.
+    """
+    result = Generator(generator.config.model_copy(update={"clutter": clutter}))
+    state, old = result.state_dict(), generator.state_dict()
+    known = old.pop("mapping.directions", None)
+    if known is not None:
+        state["mapping.directions"][: len(known)] = known
+    result.load_state_dict(state | old)
+    return result
 
 
 def _placed(old: Tensor, new: Tensor) -> Tensor:

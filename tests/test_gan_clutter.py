@@ -1,0 +1,206 @@
+"""Clutter: contents that nobody asks for, which values of z decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from gan_labelled import TINY, config, labelled_scans, numbers
+
+from xraysynth.baggage import SimulationConfig, simulate
+from xraysynth.errors import InputError
+from xraysynth.files import sha256_file
+from xraysynth.gan import resume, trainer
+from xraysynth.gan import state as training
+from xraysynth.gan.checkpoint import generator_config, load_generator
+from xraysynth.gan.clutter import agreeing, choose_clutter, read_contents, thresholds
+from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.data import ScanStream
+from xraysynth.gan.generator import Generator
+from xraysynth.gan.spread import spread_codes
+from xraysynth.gan.widen import with_clutter
+from xraysynth.scanfile import open_scans
+
+KINDS = (("book", 0.3), ("shoe", 0.05))
+
+
+def naming(**changes: object) -> trainer.TrainConfig:
+    """Return settings under which guns are asked for, and knives are clutter."""
+    return config(**{"labels": ["gun"], "clutter_weight": 1.0, **changes})
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    return labelled_scans(tmp_path / "scans.h5")
+
+
+def moved(clutter: tuple[tuple[str, float], ...] = KINDS) -> Generator:
+    """Return a generator whose clutter has directions."""
+    torch.manual_seed(0)
+    generator = Generator(TINY.model_copy(update={"clutter": clutter}))
+    with torch.no_grad():
+        generator.mapping.directions.add_(torch.randn_like(generator.mapping.directions))
+    return generator.requires_grad_(False)
+
+
+def test_latents_agree_with_the_scans_and_stay_standard_normal() -> None:
+    """Quantiles, so that neither tail nor middle hides; 20,000 draws are within 0.05 of them."""
+    rng = torch.Generator().manual_seed(0)
+    held = (torch.rand((20_000, 2), generator=rng) < torch.tensor([0.3, 0.05])).float()
+    latents = agreeing(numbers(20_000, 8), held, KINDS, rng)
+    assert torch.equal(latents[:, :2] > thresholds(KINDS), held > 0)
+    levels = torch.tensor([0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98])
+    wanted = torch.special.ndtri(levels)[:, None].expand(-1, 8)
+    assert torch.allclose(torch.quantile(latents, levels, dim=0), wanted, atol=0.05)
+    assert torch.equal(latents[:, 2:], numbers(20_000, 8)[:, 2:])
+
+
+def test_latents_are_free_where_nobody_said_what_scans_hold() -> None:
+    held = torch.full((20_000, 2), torch.nan)
+    latents = agreeing(numbers(20_000, 8), held, KINDS, torch.Generator().manual_seed(0))
+    shares = (latents[:, :2] > thresholds(KINDS)).float().mean(dim=0)
+    assert torch.allclose(shares, torch.tensor([0.3, 0.05]), atol=0.01)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_shares_without_quantile_give_finite_latents(share: float) -> None:
+    held = torch.full((1000, 1), share)
+    clutter = (("book", share),)
+    latents = agreeing(numbers(1000, 8), held, clutter, torch.Generator().manual_seed(0))
+    assert latents.isfinite().all()
+    assert ((latents[:, :1] > thresholds(clutter)).float() == share).all()
+
+
+def test_a_value_of_z_decides_on_its_kind_alone() -> None:
+    mapping = moved().mapping
+    below, above = numbers(1, 8), numbers(1, 8)
+    below[0, 0], above[0, 0] = -1.0, 1.0
+    plain = NetworkConfig.model_validate({**TINY.model_dump(), "clutter": ()})
+    without = Generator(plain).mapping
+    without.load_state_dict({k: v for k, v in mapping.state_dict().items() if k != "directions"})
+    difference = mapping.single(above) - mapping.single(below)
+    difference -= without.single(above) - without.single(below)
+    assert torch.allclose(difference[0], 6.0 * mapping.directions[0], atol=1e-5)
+
+
+def test_new_kinds_change_nothing_and_known_ones_stay() -> None:
+    generator = moved()
+    more = with_clutter(generator, (*KINDS, ("can", 0.1)))
+    latent_z = numbers(4, 8)
+    assert torch.equal(more(latent_z), generator(latent_z))
+    assert more.mapping.directions[2].abs().max() == 0
+
+
+def test_spread_scales_what_clutter_adds() -> None:
+    generator, latent_z = moved(), numbers(4, 8)
+    before = generator.synthesis(generator.mapping(latent_z, 1.5))
+    spread_codes(generator, 1.5)
+    after = generator.synthesis(generator.mapping(latent_z))
+    assert torch.allclose(before, after, atol=1e-4)
+
+
+def test_simulated_scans_hold_their_items_and_each_view_its_own(tmp_path: Path) -> None:
+    settings = SimulationConfig(size_px=32, views=2, clutter=(2, 4))
+    path = simulate(settings, 6, 0, tmp_path / "scans.h5")
+    rows = read_contents(path)
+    with open_scans(path) as file:
+        scans, items = file["metadata"][:], file["items"][:]
+    for row, scan in zip(rows, scans, strict=True):
+        there = items[(items["scan_id"] == scan["scan_id"]) & (items["view_id"] == scan["view_id"])]
+        assert row == {name.decode() for name in there["name"][there["area_px"] > 0]}
+    assert any(len(row or ()) > 1 for row in rows)
+
+
+def test_kinds_are_the_commonest_and_neither_rare_nor_everywhere() -> None:
+    rows = [
+        frozenset({"tray", "can", *(["shoe"] * (n < 30)), *(["key"] * (n == 0))})
+        for n in range(200)
+    ]
+    rows = [row - ({"can"} if n % 2 else set()) for n, row in enumerate(rows)]
+    assert choose_clutter(rows, []) == (("can", 0.5), ("shoe", 0.15))
+    assert choose_clutter(rows, [], most=1) == (("can", 0.5),)
+    known = (("shoe", 0.4), ("lamp", 0.2))
+    assert choose_clutter(rows, [], known) == (("shoe", 0.15), ("lamp", 0.0), ("can", 0.5))
+
+
+@pytest.mark.parametrize("steps_before_cut", [1, 3])
+def test_interrupted_run_ends_in_the_same_bytes(
+    tmp_path: Path, scans: Path, steps_before_cut: int
+) -> None:
+    settings = naming(growth="8:0.02:8", loss="relativistic", contents_weight=0.5)
+    whole = trainer.train(scans, tmp_path / "whole", settings, seed=3)
+    left = iter(range(steps_before_cut))
+    with pytest.raises(StopIteration):
+        trainer.train(scans, tmp_path / "cut", settings, 3, progress=lambda *_: next(left))
+    resumed = trainer.train(scans, tmp_path / "cut", settings, seed=3)
+    for name in ("checkpoint", "checkpoint-8", "checkpoint-discriminator", "resume"):
+        files = [run.with_name(f"{name}.safetensors") for run in (whole, resumed)]
+        assert sha256_file(files[0]) == sha256_file(files[1]), name
+    assert load_generator(whole).config.clutter == (("knife", 0.5),)
+
+
+@pytest.mark.parametrize("labels", [["gun"], "none"])
+def test_generator_draws_what_its_latent_says(tmp_path: Path, labels: object) -> None:
+    """Knives are never asked for; the lower half is bright where their value of z says so, and the
+    discriminator knows it."""
+    path = labelled_scans(tmp_path / "scans.h5", size_px=8, count=64)
+    settings = naming(
+        labels=labels,
+        kimg=3,
+        batch=16,
+        snapshot_kimg=3,
+        loss="relativistic",
+        penalise_fakes=True,
+        augment="none",
+        path_length_weight=0,
+        mirror=False,
+        learning_rate=0.004,
+        ema_kimg=0.5,
+        r1_strength=0.02,
+        network=TINY.model_copy(update={"resolution": 8}),
+    )
+    generator = load_generator(trainer.train(path, tmp_path / "run", settings))
+    place = [name for name, _ in generator.config.clutter].index("knife")
+    latent_z = numbers(64, 8)
+    lower = generator(latent_z)[:, :, 4:].mean((1, 2, 3)) > 0
+    said = latent_z[:, place] > generator.mapping.thresholds[place]
+    assert (lower == said).float().mean() >= 0.8
+    key = trainer._run_key(path, settings, 0)
+    state = resume.load_state(tmp_path / "run" / trainer.RESUME, settings, key)
+    source = ScanStream(path, 1, mirror=False, clutter=generator.config.clutter)
+    held, named = source.clutter(0, 32), state.discriminator.judge(source.batch(0, 32, 8)).named
+    assert held is not None and named is not None
+    column = len(generator.config.contents) + place
+    assert ((named[:, column] > 0) == (held[:, place] > 0)).float().mean() > 0.9
+
+
+def test_trained_generator_learns_clutter_and_keeps_it(tmp_path: Path, scans: Path) -> None:
+    plain = trainer.train(scans, tmp_path / "plain", config(labels=["gun"], kimg=0.008))
+    assert generator_config(plain).clutter == ()
+    more = trainer.train(scans, tmp_path / "more", naming(kimg=0.008, init=str(plain)))
+    assert generator_config(more).clutter == (("knife", 0.5),)
+    still = naming(kimg=0.008, init=str(more), clutter_weight=0.0)
+    last = trainer.train(scans, tmp_path / "last", still)
+    assert generator_config(last).clutter == (("knife", 0.5),)
+    state = training.start(trainer.fitted(scans, naming(init=str(more))), 0, 16, 3)
+    assert state.note == ""  # Its discriminator came along.
+
+
+def test_scans_that_name_no_clutter_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    bare = labelled_scans(tmp_path / "bare.h5", label='["gun"]')
+    with pytest.raises(InputError, match=r"bare\.h5 names no contents besides.*clutter_weight: 0"):
+        trainer.train(bare, tmp_path / "run", naming())
+
+
+@pytest.mark.parametrize(
+    "clutter, complaint",
+    [
+        ([["book", 0.1]] * 2, "each once"),
+        ([[f"kind{n}", 0.1] for n in range(9)], "at most 8 kinds"),
+        ([["book", 1.5]], "from 0 to 1"),
+    ],
+)
+def test_impossible_clutter_in_a_file_is_refused(clutter: list[object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        NetworkConfig.model_validate({"z_dim": 8, "clutter": clutter})

@@ -1,0 +1,110 @@
+"""Clutter: contents that nobody asks for. Values of z say which of them a scan holds.
+
+A generator that is only asked for threats drops the clutter that is hard to draw, bottles say, and
+nothing tells it to: no request names them. So each kind of clutter has a value of z of its own. A
+kind in a share p of the scans is there where its value lies above the quantile 1 - p of the normal
+distribution. In training that value is drawn to agree with what the real scan holds, which leaves z
+standard normal; hence whoever draws z draws clutter as often as it was seen, and asks for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xraysynth.gan.config import Clutter
+from xraysynth.gan.contents import LabelRows, read_labels
+from xraysynth.scanfile import open_scans
+
+_SHARES = 0.01, 0.99
+"""Least and greatest share of the scans in which a kind says something of them."""
+_MOST = 32
+"""Kinds at most, the commonest."""
+_NEVER = 1e-4
+"""A share of 0, as a kind has that other scans held, gives no quantile; this does."""
+
+
+def read_contents(path: Path) -> LabelRows:
+    """Return all that every scan of a file holds: its simulated items, or else its labels."""
+    with open_scans(path) as file:
+        if "items" not in file:
+            return read_labels(path)
+        scans = file["metadata"].fields(["scan_id", "view_id"])[:]
+        items = file["items"].fields(["scan_id", "view_id", "name", "area_px"])[:]
+    rows: dict[tuple[bytes, int], set[str]] = {key: set() for key in scans.tolist()}
+    for scan_id, view_id, name, area_px in items.tolist():
+        if area_px and (scan_id, view_id) in rows:
+            rows[scan_id, view_id].add(name.decode())
+    return [frozenset(rows[key]) for key in scans.tolist()]
+
+
+def choose_clutter(
+    rows: LabelRows, asked_for: Sequence[str], known: Clutter = (), most: int = _MOST
+) -> Clutter:
+    """Return the kinds of clutter with their shares: those known before, then the new ones by name.
+
+    Parameters
+    ----------
+    rows : what the scans hold
+    asked_for : contents that have a request of their own
+    known : kinds of a generator to start from, which keep their places
+    most : kinds in all, the commonest of them
+
+    Examples
+    --------
+    >>> rows = [frozenset({"gun", "book"}), frozenset({"book", "shoe"}), None, frozenset()]
+    >>> choose_clutter(rows, ["gun"])
+    (('book', 0.6667), ('shoe', 0.3333))
+    """
+    held = [row for row in rows if row is not None]
+    counts = Counter(name for row in held for name in row)
+    shares = {name: round(count / len(held), 4) for name, count in counts.items()}
+    before = [name for name, _ in known]
+    new = [
+        name
+        for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
+        if _SHARES[0] <= share <= _SHARES[1] and name not in (*asked_for, *before)
+    ]
+    kinds = before + sorted(new[: max(min(most, _MOST) - len(before), 0)])
+    return tuple((name, shares.get(name, 0.0)) for name in kinds)
+
+
+def clutter_held(rows: LabelRows, clutter: Clutter) -> np.ndarray:
+    """Return which kinds every scan holds, (n, kinds) float32; NaN where nobody said.
+
+    Examples
+    --------
+    >>> clutter_held([frozenset({"shoe"}), None], (("book", 0.5), ("shoe", 0.5))).tolist()
+    [[0.0, 1.0], [nan, nan]]
+    """
+    names = [name for name, _ in clutter]
+    table = [[np.nan if row is None else float(n in row) for n in names] for row in rows]
+    return np.array(table, np.float32).reshape(len(rows), len(names))
+
+
+def thresholds(clutter: Clutter) -> Tensor:
+    """Return the value of z above which each kind is there: (kinds,) float32."""
+    return -torch.special.ndtri(_shares(clutter))
+
+
+def agreeing(latent_z: Tensor, held: Tensor, clutter: Clutter, rng: torch.Generator) -> Tensor:
+    """Return latents whose first values say what scans hold, standard normal over all scans.
+
+    (n, z_dim), (n, kinds) 1, 0 or NaN where any value will do -> (n, z_dim)
+    """
+    share = _shares(clutter)
+    chance = torch.rand(held.shape, generator=rng)
+    upper = torch.where(held > 0, chance * share, share + chance * (1.0 - share))
+    upper = torch.where(held.isnan(), chance, upper)
+    kinds = -torch.special.ndtri(upper.clamp(1e-6, 1.0 - 1e-6))
+    return torch.cat([kinds, latent_z[:, len(clutter) :]], dim=1)
+
+
+def _shares(clutter: Clutter) -> Tensor:
+    """Return the shares: (kinds,) float32."""
+    return torch.tensor([share for _, share in clutter]).clamp(_NEVER, 1.0 - _NEVER)
