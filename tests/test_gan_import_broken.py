@@ -49,6 +49,9 @@ BROKEN: dict[str, bytes] = {
     "zip-leads-out": _zip({"archive/data.pkl": dumped({}), "../evil.py": b"x"}),
     "zip-absolute": _zip({"archive/data.pkl": dumped({}), "/etc/evil": b"x"}),
     "zip-bomb": _zip({"archive/data.pkl": b"\0" * 10_000_000}, zipfile.ZIP_DEFLATED),
+    "zip-two-of-a-name": _zip(
+        {"archive/data.pkl": dumped({}), "archive/data.pkx": dumped({})}
+    ).replace(b"data.pkx", b"data.pkl"),
     "zip-other": _zip({"readme.txt": b"x"}),
     "zip-script": _zip({"a/data.pkl": dumped({}), "a/code/__torch__.py": b"x"}),
     "zip-negative-offset": _zip({"a/data.pkl": dumped({})}).replace(

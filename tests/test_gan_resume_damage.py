@@ -62,6 +62,7 @@ def _counting(**changes: object) -> Any:
         pytest.param(
             _counting(images_seen=-5000), DamagedError, "images_seen is -5000", id="negative"
         ),
+        pytest.param(_counting(step=3), DamagedError, "do not match their hash", id="other-step"),
         pytest.param(_counting(step="x"), DamagedError, "counters.step is 'x'", id="text"),
         pytest.param(_counting(more=1), DamagedError, "counters.more is not a setting", id="more"),
     ],

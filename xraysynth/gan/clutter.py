@@ -105,6 +105,22 @@ def agreeing(latent_z: Tensor, held: Tensor, clutter: Clutter, rng: torch.Genera
     return torch.cat([kinds, latent_z[:, len(clutter) :]], dim=1)
 
 
+def told(labels: Tensor | None, held: Tensor | None, clutter: Clutter) -> Tensor | None:
+    """Return what a discriminator is told of scans: labels, and how far each kind is off its share.
+
+    (n, labels), (n, kinds) 1, 0 or NaN -> (n, labels and kinds), or None without either
+
+    Examples
+    --------
+    >>> told(torch.ones(2, 1), torch.tensor([[1.0], [torch.nan]]), (("book", 0.25),)).tolist()
+    [[1.0, 0.75], [1.0, 0.0]]
+    """
+    if held is None:
+        return labels
+    kinds = (held - _shares(clutter).to(held)).nan_to_num()
+    return kinds if labels is None else torch.cat([labels, kinds], dim=1)
+
+
 def _shares(clutter: Clutter) -> Tensor:
     """Return the shares: (kinds,) float32."""
     return torch.tensor([share for _, share in clutter]).clamp(_NEVER, 1.0 - _NEVER)

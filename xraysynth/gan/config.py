@@ -119,6 +119,11 @@ class NetworkConfig(Settings):
         """Columns of a multi-hot that say what the scan holds."""
         return [self.label_names.index(name) for name in self.contents]
 
+    @property
+    def n_told(self) -> int:
+        """Numbers that a discriminator is told of every scan: labels and kinds of clutter."""
+        return len(self.label_names) + len(self.clutter)
+
     def size_px(self, resolution: int) -> tuple[int, int]:
         """Return height and width in pixels at a resolution."""
         rows, columns = self.base_grid

@@ -68,7 +68,7 @@ class Epilogue(nn.Module):
         height, width = config.base_grid
         self.conv = Convolution(channels + 1, channels, 3)
         self.fc = Dense(channels * height * width, channels, active=True)
-        self.out = Dense(channels, channels if config.label_names else 1)
+        self.out = Dense(channels, channels if config.n_told else 1)
         if config.names_contents:
             self.contents = Dense(channels, len(config.contents) + len(config.clutter))
 
@@ -94,26 +94,26 @@ class Discriminator(nn.Module):
         for resolution in self.halvings:
             self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         self.b4 = Epilogue(config)
-        if config.label_names:
+        if config.n_told:
             self.mapping = LabelMap(config)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Score scans of about [-1, 1]; a conditional network compares them with their labels.
+        """Score scans of about [-1, 1]; a conditional network compares them with what it is told.
 
-        (n, image_channels, height, width), (n, labels) -> (n, 1)
+        (n, image_channels, height, width), (n, labels and kinds) -> (n, 1)
         """
         return self.judge(images, labels).score
 
     def judge(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
         """Score scans, and name their contents if the network does that.
 
-        (n, image_channels, height, width), (n, labels) -> one score each
+        (n, image_channels, height, width), (n, labels and kinds) -> one score each
         """
         features = images.contiguous(memory_format=torch.channels_last)
         for resolution in self.halvings:
             features = self.get_submodule(f"b{resolution}")(features)
         score, named = self.b4(features)
-        if self.config.label_names:
+        if self.config.n_told:
             direction = self.mapping(labels, score)
             score = (score * direction).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
         return Judgement(score, named)

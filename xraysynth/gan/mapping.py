@@ -10,6 +10,7 @@ References
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xraysynth.gan.clutter import thresholds
@@ -88,22 +89,22 @@ class Mapping(nn.Module):
 
 
 class LabelMap(nn.Module):
-    """Labels to the direction that the discriminator projects its features on."""
+    """What a discriminator is told, to the direction that it projects its features on."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.n_layers = config.mapping_layers
         width = config.discriminator_channels(4)
-        self.embed = Dense(len(config.label_names), width)
+        self.embed = Dense(config.n_told, width)
         _add_layers(self, width, width)
 
     def forward(self, labels: Tensor | None, like: Tensor) -> Tensor:
-        """Return the directions of the labels, unknown ones if none are given.
+        """Return the directions of labels and clutter, unknown ones if none are given.
 
-        (n, labels) multi-hot, features (n, channels) -> (n, channels)
+        (n, labels and kinds) as `clutter.told`, features (n, channels) -> (n, channels)
         """
-        labels = labels_or_unknown(labels, self.config, like)
+        labels = told_or_unknown(labels, self.config, like)
         return _through_layers(self, normalised(self.embed(labels)))
 
 
@@ -125,4 +126,11 @@ def labels_or_unknown(labels: Tensor | None, config: NetworkConfig, like: Tensor
     """Return the labels where and in the type in which they are needed."""
     if labels is None:
         labels = unknown_labels(config, len(like))
+    return labels.to(like)
+
+
+def told_or_unknown(labels: Tensor | None, config: NetworkConfig, like: Tensor) -> Tensor:
+    """Return what a discriminator is told, where and in the type in which it is needed."""
+    if labels is None:
+        labels = F.pad(unknown_labels(config, len(like)), (0, len(config.clutter)))
     return labels.to(like)

@@ -4,7 +4,7 @@ A discriminator sees a few scans at a time and forgives a generator that repeats
 moments see thousands: where generated scans vary too little, or one content looks unlike it should
 on average, they pull. They are those of the coarse picture, which says where things lie; of what a
 network that has seen photographs would name a picture by, if the discriminator looks through one;
-and of the labels, so that the covariance also says what a content looks like.
+and of what discriminators are told of them, so that the covariance also says how contents look.
 
 Covariances are taken within batches: a generator that wanders, all its scans alike at any one time,
 would otherwise pass for one whose scans vary.
@@ -114,10 +114,10 @@ class Moments(nn.Module):
 
 
 def new_moments(sizes: NetworkConfig, n_frozen: int) -> Moments:
-    """Return moments of nothing yet: of coarse pixels, `n_frozen` features, and labels."""
+    """Return moments of nothing yet: of coarse pixels, `n_frozen` features, and what is told."""
     rows, columns = sizes.base_grid
     n_coarse = 4 * rows * columns * sizes.image_channels
-    return Moments(((n_coarse, COARSE), (n_frozen, FROZEN), (len(sizes.label_names), LABELS)))
+    return Moments(((n_coarse, COARSE), (n_frozen, FROZEN), (sizes.n_told, LABELS)))
 
 
 def coarse(images: Tensor, base_grid: tuple[int, int]) -> Tensor:

@@ -25,7 +25,7 @@ from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.discriminator import Discriminator, Judgement, append_minibatch_deviation
 from xraysynth.gan.frozen_features import CHANNELS, N_POOLED, FrozenFeatures
 from xraysynth.gan.layers import LEAK
-from xraysynth.gan.mapping import labels_or_unknown
+from xraysynth.gan.mapping import told_or_unknown
 from xraysynth.settings import Settings
 
 LAST_SIDE = 4
@@ -215,7 +215,7 @@ class ProjectedDiscriminator(nn.Module):
         self.features = FrozenFeatures()
         self.standardised = Standardised(self.features)
         self.mixing = Mixing(sizes.channels)
-        n_labels = len(config.label_names)
+        n_labels = config.n_told
         self.heads = nn.ModuleList(
             [
                 Head(width, min(self.size_px) // 4 // 2**scale, n_labels, sizes.score_gain)
@@ -226,7 +226,7 @@ class ProjectedDiscriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Score scans of about [-1, 1]; also return by what the frozen network would name them.
 
-        (n, 1 or 3, height, width), (n, labels) -> (n, places), (n, features)
+        (n, 1 or 3, height, width), (n, labels and kinds) -> (n, places), (n, features)
         """
         # bfloat16 slows depthwise convolutions down.
         images = images.float().expand(-1, 3, -1, -1)
@@ -235,8 +235,8 @@ class ProjectedDiscriminator(nn.Module):
         found = self.features(bounded(images))
         pooled = self.features.pooled(found[-1])
         mixed = self.mixing(self.standardised(found))
-        if self.config.label_names:
-            labels = labels_or_unknown(labels, self.config, mixed[0])
+        if self.config.n_told:
+            labels = told_or_unknown(labels, self.config, mixed[0])
         scores = [head(part, labels) for head, part in zip(self.heads, mixed, strict=True)]
         return torch.cat(scores, dim=1), pooled
 
@@ -269,7 +269,7 @@ class JointDiscriminator(nn.Module):
     def judge(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
         """Return scores, half of them the residual one's, its names of contents, and features.
 
-        (n, 1 or 3, height, width), (n, labels) -> 2 places scores each
+        (n, 1 or 3, height, width), (n, labels and kinds) -> 2 places scores each
         """
         score, named, _ = self.residual.judge(images, labels)
         places, pooled = self.projected(images, labels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ def save_state(path: Path, state: TrainState, key: str) -> None:
         "counters": {name: getattr(state, name) for name in Counters.model_fields},
         "hash": tensors_hash(tensors),
     }
+    metadata["facts_hash"] = _facts_hash(metadata)
     save_tensors(path, tensors, metadata)
 
 
@@ -68,6 +71,8 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     if not metadata.get("hash"):
         raise CheckpointError(_another_version(path, "it has no hash"))
     sizes, counters = _facts(path, metadata)
+    if metadata.get("facts_hash") != _facts_hash(metadata):
+        raise DamagedError(_changed(path, "config and counters do not match their hash."))
     state = assemble(config, Generator(sizes), new_discriminator(config, sizes), counters.kept)
     for name, module in _modules(state).items():
         saved = _below(tensors, name)
@@ -91,16 +96,27 @@ def _another_version(path: Path, what: str) -> str:
 
 
 def _facts(path: Path, metadata: dict[str, Any]) -> tuple[NetworkConfig, Counters]:
-    """Return sizes and counters out of the metadata of a file, which its hash does not cover."""
+    """Return sizes and counters out of the metadata of a file."""
     try:
         sizes = settings_from_mapping(NetworkConfig, metadata.get("config"), "config")  # type: ignore[arg-type]
         counters = settings_from_mapping(Counters, metadata.get("counters"), "counters")  # type: ignore[arg-type]
     except SettingsError as error:
-        raise DamagedError(
-            f"{path} was changed since it was saved: {error} Start anew in another folder, with "
-            "`init` naming the checkpoint beside it."
-        ) from None
+        raise DamagedError(_changed(path, str(error))) from None
     return sizes, counters
+
+
+def _facts_hash(metadata: dict[str, Any]) -> str:
+    """Return the hash of what is no tensor."""
+    text = json.dumps([metadata["config"], metadata["counters"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _changed(path: Path, how: str) -> str:
+    """Return the sentence for a state whose facts are not those that were saved."""
+    return (
+        f"{path} was changed since it was saved: {how} Start anew in another folder, with `init` "
+        "naming the checkpoint beside it."
+    )
 
 
 def _modules(state: TrainState) -> dict[str, nn.Module]:

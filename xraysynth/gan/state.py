@@ -7,9 +7,11 @@ images seen is all that a resumed run needs to know of it.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from xraysynth.errors import CheckpointError, InputError
@@ -27,6 +29,8 @@ from xraysynth.gan.widen import widened, with_clutter
 from xraysynth.randomness import stream_seed
 
 _NEW_SKIP = 0.1
+_TOLD = "mapping.embed.weight"
+"""What a discriminator is told, by column: labels, then clutter."""
 Judge = Discriminator | JointDiscriminator
 
 
@@ -100,7 +104,12 @@ def start(config: TrainConfig, seed: int, resolution: int, image_channels: int) 
 
 
 def new_discriminator(config: TrainConfig, sizes: NetworkConfig) -> Judge:
-    """Return a discriminator of the kind that the settings name, with random weights."""
+    """Return a discriminator of the kind that the settings name, with random weights.
+
+    Of clutter it knows only where that counts: else nobody tells it.
+    """
+    if not config.clutter_weight:
+        sizes = sizes.model_copy(update={"clutter": ()})
     if config.discriminator == "joint":
         return JointDiscriminator(sizes, config.projected)
     return Discriminator(sizes)
@@ -186,7 +195,8 @@ def _initial(config: TrainConfig, resolution: int, image_channels: int) -> Gener
 def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
     """Load the discriminator beside the initial generator, if it fits; tell whether it did.
 
-    All of it fits or none; only its layer that names contents may be there on one side alone.
+    All of it fits or none; only its layer that names contents may be there on one side alone, and
+    kinds of clutter that it is told of.
     """
     path = discriminator_path(config.init)
     if path is None:
@@ -194,6 +204,11 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
     tensors, _ = load_tensors(path, "discriminator")
     target = discriminator.state_dict()
     known = {name: tensor.float() for name, tensor in tensors.items() if name in target}
+    labels = len(discriminator.config.label_names)
+    if _TOLD in known and known[_TOLD].ndim == 2 and known[_TOLD].shape[1] >= labels:
+        wanted, given = discriminator.config.n_told, known[_TOLD].shape[1]
+        # Its gain falls with the number of columns.
+        known[_TOLD] = F.pad(known[_TOLD], (0, wanted - given)) * math.sqrt(wanted / given)
     differ = set(tensors) ^ set(target) | {n for n in known if known[n].shape != target[n].shape}
     if not all(name.startswith(NAMING_LAYER) for name in differ):
         return False
@@ -211,7 +226,7 @@ def assemble(
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     _freeze(generator, kept)
     frozen = N_POOLED if isinstance(discriminator, JointDiscriminator) else 0
-    moments = new_moments(generator.config, frozen) if config.moments_weight else Moments()
+    moments = new_moments(discriminator.config, frozen) if config.moments_weight else Moments()
     lazy_path = config.path_length_interval if config.path_length_weight else 0
     return TrainState(
         generator=generator,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xraysynth.errors import StageError
 from xraysynth.gan.augment import apply_augmentation, draw_augmentation
-from xraysynth.gan.clutter import agreeing
+from xraysynth.gan.clutter import agreeing, told
 from xraysynth.gan.convolve import second_derivatives
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.discriminator import Judgement
@@ -53,12 +53,17 @@ class Batch:
     clutter: Tensor | None = None
     """(n, kinds) what the real scans hold and the latents say, NaN where unknown; None without."""
 
+    real_told: Tensor | None = None
+    """(n, labels and kinds) what the discriminator is told of the real scans."""
+    drawn_told: Tensor | None = None
+    """(n, labels and kinds) what it is told of the generated ones."""
+
     @property
-    def all_labels(self) -> Tensor | None:
-        """Labels of the real scans, then those of the generated ones."""
-        if self.real_labels is None or self.drawn_labels is None:
+    def all_told(self) -> Tensor | None:
+        """What the discriminator is told of the real scans, then of the generated ones."""
+        if self.real_told is None or self.drawn_told is None:
             return None
-        return torch.cat([self.real_labels, self.drawn_labels])
+        return torch.cat([self.real_told, self.drawn_told])
 
 
 def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: int) -> Batch:
@@ -92,6 +97,8 @@ def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: 
         real_labels=real_labels,
         drawn_labels=drawn_labels,
         clutter=clutter,
+        real_told=told(real_labels, clutter, scans.kinds),
+        drawn_told=told(drawn_labels, clutter, scans.kinds),
     )
 
 
@@ -141,9 +148,9 @@ def discriminator_step(
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
     seen = torch.cat([real_seen, fake_seen])
-    judgement = judged(state, seen, batch.all_labels, config)
+    judgement = judged(state, seen, batch.all_told, config)
     score, named, _ = judgement
-    follow_moments(state, seen, judgement, batch.all_labels, config)
+    follow_moments(state, seen, judgement, batch.all_told, config)
     real_score, fake_score = score.chunk(2)
     loss = discriminator_loss(config.loss, fake_score, real_score)
     # What generated scans hold is not learned from: they may not show what was asked for.
@@ -170,7 +177,7 @@ def penalise_gradient(
     """
     gamma = config.r1_strength * state.resolution**2 / config.batch
     total = torch.zeros((), device=state.device)
-    pairs = list(zip(seen, (batch.real_labels, batch.drawn_labels), strict=True))
+    pairs = list(zip(seen, (batch.real_told, batch.drawn_told), strict=True))
     for images, labels in pairs if config.penalise_fakes else pairs[:1]:
         images = images.detach().requires_grad_(True)
         with second_derivatives():
@@ -188,10 +195,10 @@ def generator_step(
     """Teach the generator with the images that the discriminator has just seen."""
     state.discriminator.requires_grad_(False)
     fake_seen = augmented(state, batch, fake, config)
-    judgement = judged(state, fake_seen, batch.drawn_labels, config)
+    judgement = judged(state, fake_seen, batch.drawn_told, config)
     loss = generator_loss(config.loss, judgement.score, real_score)
     loss = loss + misnamed(state, judgement.named, batch.drawn_labels, batch.clutter, config)
-    loss = loss + pull_of_moments(state, fake_seen, judgement, batch.drawn_labels, config)
+    loss = loss + pull_of_moments(state, fake_seen, judgement, batch.drawn_told, config)
     joined_loss = descend(state.generator_optimiser, state.generator, loss)
     stats = {"loss_generator": joined_loss}
     if config.path_length_weight and state.step % config.path_length_interval == 0:

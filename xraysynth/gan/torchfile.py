@@ -262,6 +262,8 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
         raise CheckpointError(f"it is a zip archive of {len(members)} files")
+    if len({member.filename for member in members}) < len(members):
+        raise CheckpointError("two of its members have one name; torch writes every name once")
     for member in members:
         parts = PurePosixPath(member.filename).parts
         if ".." in parts or member.filename.startswith("/") or "\\" in member.filename:
