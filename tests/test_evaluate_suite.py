@@ -52,6 +52,7 @@ SMALL = SuiteConfig(
         scans=16,
         inverted=6,
         exemplar=ExemplarConfig(candidates=12, unet=UNET),
+        together=ExemplarConfig(count=3, candidates=12),
         oracle=OracleConfig(unet=UNET, held_out=10),
     ),
     downstream=DownstreamConfig(methods=("ours",), pairs=40, unet=UNET),
@@ -114,13 +115,22 @@ def report_of(folder: Path) -> dict[str, Any]:
     return report
 
 
+def test_exemplars_chosen_together_are_several_of_one_pool(folder: Path) -> None:
+    name = "ours, eight scans chosen together"
+    own = [cell for cell in report_of(folder)["cells"] if cell["method"] == name]
+    ids = [cell["exemplar_ids"] for cell in own if cell["protocol"] == "A"]
+    assert [len(some) for some in ids] == [3, 3]
+    assert not set(ids[0]) & set(ids[1])
+    assert all(set(cell["exemplar_classes"]) == set(NAMES) for cell in own)
+
+
 def test_all_cells_are_there_and_true_masks_of_a_toy_are_found(folder: Path) -> None:
     cells = report_of(folder)["cells"]
     assert {cell["task"] for cell in cells} == {"gun", "knife", "bag"}
     counts = {p: sum(cell["protocol"] == p for cell in cells) for p in "ABC"}
-    # Two methods and ours blind, three tasks, two exemplars; three other ways with the bag's.
+    # Two methods and ours blind, three tasks, two exemplars; four other ways with the bag's.
     # Exact pairs and the judge's masks beside ours.
-    assert counts == {"A": 18 + 6, "B": 18 + 6, "C": 6}
+    assert counts == {"A": 18 + 8, "B": 18 + 8, "C": 6}
     for protocol in "AB":
         scores = table(cells, protocol, "wiou")["ours"]
         assert np.mean(list(scores["bag"].values())) > 0.6

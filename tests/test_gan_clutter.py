@@ -187,6 +187,24 @@ def test_trained_generator_learns_clutter_and_keeps_it(tmp_path: Path, scans: Pa
     assert state.note == ""  # Its discriminator came along.
 
 
+def test_discriminator_keeps_its_judgement_with_and_without_clutter(
+    tmp_path: Path, scans: Path
+) -> None:
+    """Columns of clutter come and go; of clutter at its share nobody is told anything."""
+    images, asked = numbers(4, 3, 16, 16), torch.eye(2).repeat(2, 1)
+    given = trainer.train(scans, tmp_path / "plain", config(labels=["gun"], kimg=0.064))
+    told = torch.cat([asked, torch.zeros(4, 1)], dim=1)
+    scores = []
+    for weight, what in ((0.0, asked), (1.0, told), (0.0, asked)):
+        settings = naming(init=str(given), clutter_weight=weight, kimg=0.004)
+        state = training.start(trainer.fitted(scans, settings), 0, 16, 3)
+        scores.append(state.discriminator(images, what))
+        given = tmp_path / f"{len(scores)}.safetensors"
+        trainer._save_networks(given, state)
+    assert torch.allclose(scores[0], scores[1], atol=1e-5)
+    assert torch.allclose(scores[0], scores[2], atol=1e-5)
+
+
 def test_scans_that_name_no_clutter_are_refused_with_what_to_do(tmp_path: Path) -> None:
     bare = labelled_scans(tmp_path / "bare.h5", label='["gun"]')
     with pytest.raises(InputError, match=r"bare\.h5 names no contents besides.*clutter_weight: 0"):

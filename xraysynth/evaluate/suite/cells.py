@@ -58,7 +58,7 @@ class Cells:
             for who in contestants
             for place in self.places(who)
             if not self.path(who, place).exists()
-            for more in range(who.exemplars)
+            for more in range(1 if who.choice == "together" else who.exemplars)
         }
         return [(task, number, choice) for (_, number, choice), task in found.items()]
 

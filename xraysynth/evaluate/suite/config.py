@@ -24,7 +24,12 @@ BAG = "bag"
 class DownstreamConfig(Settings):
     """Protocol C: a network trained on exported pairs alone."""
 
-    methods: tuple[str, ...] = ("ours", "ours, all exemplars at once", "published")
+    methods: tuple[str, ...] = (
+        "ours",
+        "ours, all exemplars at once",
+        "ours, eight scans chosen together",
+        "published",
+    )
     """Whose pairs are trained on."""
     requests: tuple[bool, ...] = (False, True)
     """Whether masks follow what scans were asked to hold; of a generator that can be asked."""
@@ -55,6 +60,8 @@ class MaterialConfig(Settings):
     """How they are inverted."""
     exemplar: ExemplarConfig = ExemplarConfig(candidates=64)
     """How exemplars are chosen and labelled."""
+    together: ExemplarConfig = ExemplarConfig(count=8, candidates=160)
+    """How several are chosen that hold all classes between them, as the quickstart does."""
     oracle: OracleConfig = OracleConfig()
     """The judge of generated scans."""
 

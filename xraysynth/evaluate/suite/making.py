@@ -112,6 +112,8 @@ class Maker:
     def _exemplars(self, contestant: Contestant, place: Place) -> list[Exemplar]:
         """Return what a contestant learns from."""
         material = self.material
+        if contestant.choice == "together":
+            return material.chosen_together(place.task, place.exemplar)
         numbers = range(place.exemplar, place.exemplar + contestant.exemplars)
         found = [
             material.exemplar(place.task, number % material.config.exemplars, contestant.choice)

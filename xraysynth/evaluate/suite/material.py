@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,12 +27,12 @@ from xraysynth.evaluate.suite.tasks import (
     threat_names,
     threat_task,
 )
-from xraysynth.files import sha256_file, write_json
+from xraysynth.files import read_json, sha256_file, write_json
 from xraysynth.gan.checkpoint import generator_hash, load_tensors, save_tensors
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import invert
 from xraysynth.gan.sampling import generated_images
-from xraysynth.oneshot.candidates import label_exemplar
+from xraysynth.oneshot.candidates import label_exemplar, label_exemplars
 from xraysynth.oneshot.exemplar import Exemplar
 from xraysynth.oneshot.exemplar_folder import load_exemplar, save_exemplar
 from xraysynth.oneshot.features import SiteMap, device_of
@@ -41,8 +41,9 @@ from xraysynth.progress import Progress, silent
 from xraysynth.randomness import stream_seed
 from xraysynth.scanfile import n_views, open_scans
 
-Choice = Literal["proposed", "random", "unlabelled"]
-"""By the labeller's classes and typicality; by lot; by groups of pixels, as `propose` does."""
+Choice = Literal["proposed", "random", "unlabelled", "together"]
+"""By the labeller's classes and typicality; by lot; by groups of pixels, as `propose` does; several
+that hold all classes between them."""
 BLOCK = 32
 """Scans in memory at a time."""
 
@@ -99,7 +100,10 @@ class Material:
     ) -> None:
         """Make now what will be needed: worker processes must not all make the same."""
         for task, number, choice in exemplars:
-            self.exemplar(task, number, choice)
+            if choice == "together":
+                self.chosen_together(task, number)
+            else:
+                self.exemplar(task, number, choice)
         if "B" in protocols:
             self.inverted(bag_task(self.class_names))
 
@@ -118,6 +122,27 @@ class Material:
                     return None
                 save_exemplar(exemplar, folder)
         return load_exemplar(folder)
+
+    def chosen_together(self, task: Task, number: int) -> list[Exemplar]:
+        """Return the exemplars of a numbered pool that hold all classes between them.
+
+        Of fewer candidates than are wanted, as many as there are.
+        """
+        config = self.config.together
+        root = self.folder / "exemplars" / f"{task.name}-{number}-together"
+        folders = [root / str(place) for place in range(config.count)]
+        if not (root / "made.json").exists():
+            with costing(root):
+                labeller = task.labeller(self.networks.labeller)
+                seed = stream_seed(self.seed, "suite exemplars together", task.name, number)
+                found = label_exemplars(
+                    self.generator, labeller, config, seed, partial(asked, self.generator, task)
+                )
+                for exemplar, folder in zip(found, folders, strict=False):
+                    save_exemplar(exemplar, folder)
+                write_json(root / "made.json", {"count": len(found)})
+        made = read_json(root / "made.json")["count"]
+        return [load_exemplar(folder) for folder in folders[:made]]
 
     def generated(self, task: Task) -> JudgedScans:
         """Return generated scans with the oracle's labels (protocol A), the same for all tasks."""

@@ -57,7 +57,9 @@ def choices_section(report: Mapping[str, Any]) -> str:
         "## Which scan is labelled\n\nThe bag (A). **ours** takes the candidate that holds many "
         "classes, as the labeller sees them, and is like the others; `xraysynth propose` asks no "
         "labeller. **all exemplars at once** are the same labelled scans each time, with another "
-        f"clustering.\n\n{markdown_table(head, rows)}"
+        "clustering; **eight scans chosen together** hold all classes between them where they can, "
+        "each time others, with the head of the quickstart.\n\n"
+        f"{markdown_table(head, rows)}"
     )
 
 

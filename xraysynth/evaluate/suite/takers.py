@@ -24,6 +24,9 @@ BLIND = "ours, blind to requests"
 BLIND_SUMMARY = "the same, not told what unlabelled scans were asked for"
 AT_ONCE = "ours, all exemplars at once"
 """The bag's task learned from all its exemplars together."""
+TOGETHER = "ours, eight scans chosen together"
+"""Scans that hold all classes between them where they can, and the head of the quickstart."""
+TOGETHER_HEAD = {"head.balance": 0.25, "head.weight_decay": 0.03}
 
 
 def blind(config: LearnConfig) -> LearnConfig:
@@ -53,4 +56,10 @@ def contestants(suite: Suite, config: SuiteConfig) -> list[Contestant]:
         Contestant(method=every[0].changed(BLIND, BLIND_SUMMARY, blind(config.ours))),
         *(replace(ours.renamed(name), choice=how) for name, how in CHOICES.items()),
         replace(ours.renamed(AT_ONCE), exemplars=config.material.exemplars),
+        Contestant(
+            method=every[0].changed(TOGETHER, "", ablation.changed(config.ours, TOGETHER_HEAD)),
+            exemplars=config.material.together.count,
+            choice="together",
+            tasks=(BAG,),
+        ),
     ]
