@@ -221,7 +221,8 @@ def gan(arguments: argparse.Namespace) -> int:
         show_json(report)
         return 0
     show_table(measure_rows(report, "generated"))
-    for rows in (report["truncation"], requested_rows(report)):
+    parts = (requested_rows(report), requested_rows(report, "clutter"))
+    for rows in (report["truncation"], *parts):
         if rows:
             say()
             show_table(rows)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 
-def requested_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return how often each of the contents asked for was found, as rows of a table."""
-    asked = report.get("requested")
+def requested_rows(report: dict[str, Any], part: str = "requested") -> list[dict[str, Any]]:
+    """Return how often contents were found that were to be there, as rows of a table.
+
+    Those asked for, or of `part` "clutter" those that latents decide on.
+    """
+    asked = report.get(part)
     if asked is None:
         return []
     return [
         {
-            "asked for": name,
+            "asked for" if part == "requested" else part: name,
             "recognised": _figure(entry["recognised"]),
             "ceiling": _figure(entry["ceiling"]),
             "of ceiling": _figure(entry["of_ceiling"]),

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
+from xraysynth.evaluate.clutter import clutter_figures
 from xraysynth.evaluate.comparison import LEAST_SCANS, SPLITS, compare_with_halves, rounded
 from xraysynth.evaluate.contents_batches import ContentsClassifierConfig
 from xraysynth.evaluate.feature_network import features_of
@@ -106,7 +107,7 @@ def evaluate_gan(
     """
     keep_freed_memory()
     generator = load_generator(source.gan)
-    asked = config.requested if generator.config.contents else 0
+    asked = config.requested if generator.config.contents or generator.config.clutter else 0
     wanted = Wanted(
         held_out=2 * config.count,
         labelled=config.classifier.scans if asked else 0,
@@ -154,14 +155,20 @@ def _described(study: _Study, scans: Path, most: int, note: str) -> PictureSet:
 
 
 def _requested(study: _Study, count: int) -> dict[str, Any]:
-    """Return the figures of what was asked for, under their name; nothing where none is asked."""
+    """Return the figures of what was asked for, and of clutter, where the generator knows such."""
     if not count:
         return {}
     classifier = study.config.classifier
-    figures = requested_figures(
-        study.generator, study.found, count, classifier, study.seed, study.progress
-    )
-    return {"requested": figures}
+    sizes, found = study.generator.config, {}
+    if sizes.contents:
+        found["requested"] = requested_figures(
+            study.generator, study.found, count, classifier, study.seed, study.progress
+        )
+    if sizes.clutter:
+        found["clutter"] = clutter_figures(
+            study.generator, study.found, max(count // 2, 1), classifier, study.seed, study.progress
+        )
+    return {name: figures for name, figures in found.items() if figures}
 
 
 def _facts(study: _Study) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +60,7 @@ def requested_figures(  # noqa: PLR0913 (what the evaluation hands over)
     The classifier never saw a generated scan: where it fails on them, either may be at fault.
     """
     names = generator.config.contents
-    learn, test = _split(found, names, seed)
+    learn, test = learn_and_test(found, partial(labelled_rows, names=names), seed)
     model = kept_contents_classifier(learn, names, config, seed, found.kept, progress)
     held_out = own_figures(model, test)
     found_in = {}
@@ -68,7 +71,7 @@ def requested_figures(  # noqa: PLR0913 (what the evaluation hands over)
         images = sample_images(generator, own_seed, count, labels=labels)
         found_in[name] = recognised(model, images) > 0
     figures = {
-        name: _beside_ceiling(
+        name: beside_ceiling(
             round(float(found_in[name][:, place].mean()), 4),
             _false_alarms(found_in, name, place),
             held_out[name],
@@ -86,7 +89,7 @@ def requested_figures(  # noqa: PLR0913 (what the evaluation hands over)
     }
 
 
-def _beside_ceiling(
+def beside_ceiling(
     share: float, false_alarms: float | None, held_out: dict[str, Any]
 ) -> dict[str, float | None]:
     """Return the figures of one of the contents beside those of real scans."""
@@ -106,11 +109,13 @@ def _false_alarms(found_in: dict[str, np.ndarray], name: str, place: int) -> flo
     return round(float(np.concatenate(others).mean()), 4) if others else None
 
 
-def _split(found: Material, names: tuple[str, ...], seed: int) -> tuple[LabelledRows, LabelledRows]:
-    """Return rows to learn from and rows to test on; never the same."""
-    test = labelled_rows(found.held_out, names)
+def learn_and_test(
+    found: Material, rows_of: Callable[[Path], LabelledRows], seed: int
+) -> tuple[LabelledRows, LabelledRows]:
+    """Return rows to learn from and rows to test on, as `rows_of` files; never the same."""
+    test = rows_of(found.held_out)
     if found.labelled is not None:
-        return labelled_rows(found.labelled, names), test
+        return rows_of(found.labelled), test
     order = stream(seed, "contents split").permutation(len(test.rows))
     n_test = round(len(order) * TEST_SHARE)
     return _some(test, np.sort(order[n_test:])), _some(test, np.sort(order[:n_test]))
