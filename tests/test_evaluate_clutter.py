@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gan_labelled import labelled_scans, numbers
+from test_gan_clutter import kinds
 
 from xraysynth.cli.score_tables import requested_rows
 from xraysynth.evaluate import clutter as judged
@@ -22,7 +23,7 @@ from xraysynth.gan.generator import Generator
 CONFIG = ContentsClassifierConfig(scans=40, steps=40, batch=16, width=4, noise=0)
 SIZES = NetworkConfig(
     resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8,
-    label_names=("gun",), clutter=(("knife", 0.5),),
+    label_names=("gun",), clutter=kinds(("knife", 0.5)),
 )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def test_kinds_are_looked_for_in_scans_whose_latents_say_them(
 
 
 def test_latents_say_the_kind_that_is_looked_for() -> None:
-    sizes = SIZES.model_copy(update={"clutter": (("knife", 0.1), ("book", 0.3))})
+    sizes = SIZES.model_copy(update={"clutter": kinds(("knife", 0.1), ("book", 0.3))})
     generator = Generator(sizes)
     latent_z = judged._latents_with(generator, 1, 2000, 0)
     there = (latent_z[:, :2] > generator.mapping.thresholds).float().mean(dim=0)
@@ -78,5 +79,5 @@ def test_drawn_scans_are_those_of_the_generator() -> None:
 
 
 def test_scans_that_do_not_name_clutter_give_no_figures(tmp_path: Path) -> None:
-    generator = Generator(SIZES.model_copy(update={"clutter": (("lamp", 0.5),)}))
+    generator = Generator(SIZES.model_copy(update={"clutter": kinds(("lamp", 0.5))}))
     assert clutter_figures(generator, material(tmp_path / "scans.h5"), 20, CONFIG, 0) == {}

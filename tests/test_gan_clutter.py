@@ -14,18 +14,37 @@ from xraysynth.files import sha256_file
 from xraysynth.gan import resume, trainer
 from xraysynth.gan import state as training
 from xraysynth.gan.checkpoint import generator_config, load_generator
-from xraysynth.gan.clutter import agreeing, choose_clutter, read_contents, thresholds
-from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.clutter import (
+    agreeing,
+    choose_clutter,
+    read_classes,
+    read_contents,
+    thresholds,
+)
+from xraysynth.gan.config import Clutter, ClutterKind, NetworkConfig
+from xraysynth.gan.contents import LabelRows
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.spread import spread_codes
+from xraysynth.gan.train_config import TrainConfig
 from xraysynth.gan.widen import with_clutter
 from xraysynth.scanfile import open_scans
 
-KINDS = (("book", 0.3), ("shoe", 0.05))
+
+def kinds(*given: tuple[str, float]) -> Clutter:
+    """Return kinds of clutter by name and share."""
+    return tuple(ClutterKind(name=name, share=share, class_name=name) for name, share in given)
 
 
-def naming(**changes: object) -> trainer.TrainConfig:
+def pairs(clutter: Clutter) -> list[tuple[str, float]]:
+    """Return names and shares."""
+    return [(kind.name, kind.share) for kind in clutter]
+
+
+KINDS = kinds(("book", 0.3), ("shoe", 0.05))
+
+
+def naming(**changes: object) -> TrainConfig:
     """Return settings under which guns are asked for, and knives are clutter."""
     return config(**{"labels": ["gun"], "clutter_weight": 1.0, **changes})
 
@@ -35,7 +54,7 @@ def scans(tmp_path: Path) -> Path:
     return labelled_scans(tmp_path / "scans.h5")
 
 
-def moved(clutter: tuple[tuple[str, float], ...] = KINDS) -> Generator:
+def moved(clutter: Clutter = KINDS) -> Generator:
     """Return a generator whose clutter has directions."""
     torch.manual_seed(0)
     generator = Generator(TINY.model_copy(update={"clutter": clutter}))
@@ -66,7 +85,7 @@ def test_latents_are_free_where_nobody_said_what_scans_hold() -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_shares_without_quantile_give_finite_latents(share: float) -> None:
     held = torch.full((1000, 1), share)
-    clutter = (("book", share),)
+    clutter = kinds(("book", share))
     latents = agreeing(numbers(1000, 8), held, clutter, torch.Generator().manual_seed(0))
     assert latents.isfinite().all()
     assert ((latents[:, :1] > thresholds(clutter)).float() == share).all()
@@ -86,7 +105,7 @@ def test_a_value_of_z_decides_on_its_kind_alone() -> None:
 
 def test_new_kinds_change_nothing_and_known_ones_stay() -> None:
     generator = moved()
-    more = with_clutter(generator, (*KINDS, ("can", 0.1)))
+    more = with_clutter(generator, (*KINDS, *kinds(("can", 0.1))))
     latent_z = numbers(4, 8)
     assert torch.equal(more(latent_z), generator(latent_z))
     assert more.mapping.directions[2].abs().max() == 0
@@ -108,20 +127,30 @@ def test_simulated_scans_hold_their_items_and_each_view_its_own(tmp_path: Path) 
         scans, items = file["metadata"][:], file["items"][:]
     for row, scan in zip(rows, scans, strict=True):
         there = items[(items["scan_id"] == scan["scan_id"]) & (items["view_id"] == scan["view_id"])]
-        assert row == {name.decode() for name in there["name"][there["area_px"] > 0]}
+        assert row == frozenset(name.decode() for name in there["name"][there["area_px"] > 0])
     assert any(len(row or ()) > 1 for row in rows)
 
 
+def test_kinds_know_the_class_of_their_pixels(tmp_path: Path) -> None:
+    settings = SimulationConfig(size_px=32, clutter=(3, 4), clutter_kinds=("bottle", "can", "book"))
+    path = simulate(settings, 12, 0, tmp_path / "scans.h5")
+    classes = read_classes(path)
+    assert (classes["bottle"], classes["can"], classes["book"]) == ("liquid", "liquid", "organic")
+    found = choose_clutter(read_contents(path), [], classes=classes)
+    assert {kind.name: kind.class_name for kind in found}["bottle"] == "liquid"
+    assert read_classes(labelled_scans(tmp_path / "labels.h5")) == {}
+
+
 def test_kinds_are_the_commonest_and_neither_rare_nor_everywhere() -> None:
-    rows = [
-        frozenset({"tray", "can", *(["shoe"] * (n < 30)), *(["key"] * (n == 0))})
+    rows: LabelRows = [
+        frozenset({"tray", *["can"][n % 2 :], *(["shoe"] * (n < 30)), *(["key"] * (n == 0))})
         for n in range(200)
     ]
-    rows = [row - ({"can"} if n % 2 else set()) for n, row in enumerate(rows)]
-    assert choose_clutter(rows, []) == (("can", 0.5), ("shoe", 0.15))
-    assert choose_clutter(rows, [], most=1) == (("can", 0.5),)
-    known = (("shoe", 0.4), ("lamp", 0.2))
-    assert choose_clutter(rows, [], known) == (("shoe", 0.15), ("lamp", 0.0), ("can", 0.5))
+    assert pairs(choose_clutter(rows, [])) == [("can", 0.5), ("shoe", 0.15)]
+    assert pairs(choose_clutter(rows, [], most=1)) == [("can", 0.5)]
+    known = kinds(("shoe", 0.4), ("lamp", 0.2))
+    wanted = [("shoe", 0.15), ("lamp", 0.0), ("can", 0.5)]
+    assert pairs(choose_clutter(rows, [], known)) == wanted
 
 
 @pytest.mark.parametrize("steps_before_cut", [1, 3])
@@ -131,13 +160,17 @@ def test_interrupted_run_ends_in_the_same_bytes(
     settings = naming(growth="8:0.02:8", loss="relativistic", contents_weight=0.5)
     whole = trainer.train(scans, tmp_path / "whole", settings, seed=3)
     left = iter(range(steps_before_cut))
+
+    def cut(*_: object) -> None:
+        next(left)
+
     with pytest.raises(StopIteration):
-        trainer.train(scans, tmp_path / "cut", settings, 3, progress=lambda *_: next(left))
+        trainer.train(scans, tmp_path / "cut", settings, 3, progress=cut)
     resumed = trainer.train(scans, tmp_path / "cut", settings, seed=3)
     for name in ("checkpoint", "checkpoint-8", "checkpoint-discriminator", "resume"):
         files = [run.with_name(f"{name}.safetensors") for run in (whole, resumed)]
         assert sha256_file(files[0]) == sha256_file(files[1]), name
-    assert load_generator(whole).config.clutter == (("knife", 0.5),)
+    assert load_generator(whole).config.clutter == kinds(("knife", 0.5))
 
 
 @pytest.mark.parametrize("labels", [["gun"], "none"])
@@ -161,7 +194,7 @@ def test_generator_draws_what_its_latent_says(tmp_path: Path, labels: object) ->
         network=TINY.model_copy(update={"resolution": 8}),
     )
     generator = load_generator(trainer.train(path, tmp_path / "run", settings))
-    place = [name for name, _ in generator.config.clutter].index("knife")
+    place = [kind.name for kind in generator.config.clutter].index("knife")
     latent_z = numbers(64, 8)
     lower = generator(latent_z)[:, :, 4:].mean((1, 2, 3)) > 0
     said = latent_z[:, place] > generator.mapping.thresholds[place]
@@ -179,10 +212,10 @@ def test_trained_generator_learns_clutter_and_keeps_it(tmp_path: Path, scans: Pa
     plain = trainer.train(scans, tmp_path / "plain", config(labels=["gun"], kimg=0.008))
     assert generator_config(plain).clutter == ()
     more = trainer.train(scans, tmp_path / "more", naming(kimg=0.008, init=str(plain)))
-    assert generator_config(more).clutter == (("knife", 0.5),)
+    assert generator_config(more).clutter == kinds(("knife", 0.5))
     still = naming(kimg=0.008, init=str(more), clutter_weight=0.0)
     last = trainer.train(scans, tmp_path / "last", still)
-    assert generator_config(last).clutter == (("knife", 0.5),)
+    assert generator_config(last).clutter == kinds(("knife", 0.5))
     state = training.start(trainer.fitted(scans, naming(init=str(more))), 0, 16, 3)
     assert state.note == ""  # Its discriminator came along.
 
@@ -214,11 +247,11 @@ def test_scans_that_name_no_clutter_are_refused_with_what_to_do(tmp_path: Path) 
 @pytest.mark.parametrize(
     "clutter, complaint",
     [
-        ([["book", 0.1]] * 2, "each once"),
-        ([[f"kind{n}", 0.1] for n in range(9)], "at most 8 kinds"),
-        ([["book", 1.5]], "from 0 to 1"),
+        (kinds(*[("book", 0.1)] * 2), "each once"),
+        (kinds(*[(f"kind{n}", 0.1) for n in range(9)]), "at most 8 kinds"),
+        ([{"name": "book", "share": 1.5, "class_name": "organic"}], "less than or equal to 1"),
     ],
 )
-def test_impossible_clutter_in_a_file_is_refused(clutter: list[object], complaint: str) -> None:
+def test_impossible_clutter_in_a_file_is_refused(clutter: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         NetworkConfig.model_validate({"z_dim": 8, "clutter": clutter})

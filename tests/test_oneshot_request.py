@@ -12,9 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xraysynth.gan.checkpoint import generator_hash, save_generator
-from xraysynth.gan.config import UNKNOWN, NetworkConfig
+from xraysynth.gan.checkpoint import generator_hash, load_generator, save_generator
+from xraysynth.gan.config import UNKNOWN, ClutterKind, NetworkConfig
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.sampling import latents
 from xraysynth.oneshot.export import ExportConfig, export
 from xraysynth.oneshot.features import SiteMap
 from xraysynth.oneshot.request import RequestRule
@@ -110,21 +111,63 @@ def test_without_a_known_threat_nothing_is_named() -> None:
     assert rule.class_names == ("background", "bag")
 
 
+WITH_CLUTTER = ("background", "gun", "knife", "liquid", "electronics")
+
+
+@pytest.mark.parametrize("asked", [[1, 0, 0], [0, 0, 1]])
+def test_clutter_follows_what_latents_say_whatever_was_asked(asked: list[int]) -> None:
+    """Its classes share among themselves; threats know nothing of it."""
+    rule = RequestRule.of(WITH_CLUTTER, LABELS, ["gun", "knife"], ("liquid", "electronics"))
+    given = [0.1, 0.2, 0.2, 0.1, 0.4]
+    scores = torch.log(torch.tensor(given, dtype=torch.float64))[None, :, None, None]
+    plain = RequestRule.of(WITH_CLUTTER, LABELS, ["gun", "knife"])
+    for said, clutter in (([1, 0], [0.5, 0.0]), ([0, 0], [0.0, 0.0]), ([1, 1], [0.1, 0.4])):
+        after = rule.scores(scores, rows([*asked, *said])).flatten().exp()
+        threats = plain.scores(scores, rows(asked)).flatten().exp()[:3]
+        assert after[:3].tolist() == pytest.approx(threats.tolist())
+        favoured = [np.e * p for p in clutter]
+        assert after[3:].tolist() == pytest.approx(favoured)
+
+
+def test_exported_clutter_follows_its_latents(tmp_path: Path) -> None:
+    """A generator that cannot be asked for anything still knows of its clutter."""
+    kind = ClutterKind(name="bottle", share=0.5, class_name="liquid")
+    network = NETWORK.model_copy(update={"label_names": (), "clutter": (kind,)})
+    classes = ("background", "bag", "liquid")
+    files = toy_files(tmp_path, network, classes)
+    bounded, plain = (
+        exported(files, tmp_path / str(use), use_request=use) for use in (True, False)
+    )
+    said = latents(load_generator(files[0]), 7, range(8))[:, 0] > 0
+    assert 0 < said.sum() < 8
+    for there, with_it, without_it in zip(said.tolist(), bounded, plain, strict=True):
+        assert (without_it["mask"] == 2).any()
+        assert (with_it["mask"] == 2).sum() >= there * (without_it["mask"] == 2).sum()
+        assert there or not (with_it["mask"] == 2).any()
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    folder = tmp_path_factory.mktemp("conditional")
+    return toy_files(tmp_path_factory.mktemp("conditional"), NETWORK, CLASSES)
+
+
+def toy_files(folder: Path, network: NetworkConfig, classes: tuple[str, ...]) -> Files:
+    """Write a generator and a segmenter with random weights."""
+    n_classes = len(classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        generator = Generator(NETWORK).eval()
-        weights = tuple(torch.randn(4, site.channels) for site in generator.sites)
+        generator = Generator(network).eval()
+        weights = tuple(torch.randn(n_classes, site.channels) for site in generator.sites)
     save_generator(folder / "generator.safetensors", generator)
     facts = SegmenterFacts(
-        class_names=CLASSES,
+        class_names=classes,
         exemplar_ids=("0" * 16,),
         exemplar_origins=("Drawn by lot.",),
         generator_hash=generator_hash(generator),
     )
-    segmenter = Segmenter(site_map=SiteMap(weights=weights, bias=torch.zeros(4)), facts=facts)
+    segmenter = Segmenter(
+        site_map=SiteMap(weights=weights, bias=torch.zeros(n_classes)), facts=facts
+    )
     save_segmenter(segmenter, folder / "segmenter.safetensors")
     return folder / "generator.safetensors", folder / "segmenter.safetensors"
 

@@ -132,6 +132,22 @@ def test_requests_bear_only_on_classes_that_can_be_asked_for() -> None:
     assert Unlabelled(pixels=torch.zeros(1, 1, 1), asked=None).rule(NAMES) is None
 
 
+def test_clutter_that_latents_say_is_possible_there_and_nowhere_else() -> None:
+    names = ("background", "gun", "liquid")
+    scans = Unlabelled(
+        pixels=torch.zeros(2, 1, 1),
+        asked=torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0]]),
+        label_names=LABELS,
+        clutter_names=("liquid",),
+    )
+    found = possible_classes(names, torch.tensor([True, False, False]), scans)
+    assert found.tolist() == [[True, True, True], [True, False, False]]
+    rule = scans.rule(("background", "liquid"), exemplars=8)
+    assert rule is not None and scans.rule(("background", "organic")) is None
+    head = (torch.zeros(2, 1), torch.tensor([0.5, 0.0]))
+    assert guessed_classes(scans, head, rule).tolist() == [1, 0]
+
+
 def test_what_looks_like_a_threat_is_the_one_that_was_asked_for() -> None:
     """The head takes bright pixels for guns; in a scan asked for a knife they are knives."""
     pixels = torch.tensor([[[0.0], [9.0]]]).repeat(3, 1, 1)

@@ -59,7 +59,7 @@ def clutter_figures(  # noqa: PLR0913 (what the evaluation hands over)
     learn, test = learn_and_test(found, partial(rows_with_clutter, clutter=clutter), seed)
     if len(learn.rows) < LEAST_SCANS or not learn.present.any():
         return {}
-    names = [name for name, _ in clutter]
+    names = [kind.name for kind in clutter]
     model = kept_contents_classifier(learn, names, config, seed, found.kept, progress)
     held_out, seen, said = own_figures(model, test), [], []
     for place, name in enumerate(names):

@@ -9,20 +9,24 @@ standard normal; hence whoever draws z draws clutter as often as it was seen, an
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xraysynth.gan.config import Clutter
+from xraysynth.gan.config import Clutter, ClutterKind
 from xraysynth.gan.contents import LabelRows, read_labels
-from xraysynth.scanfile import open_scans
+from xraysynth.scanfile import class_names, open_scans
 
 _SHARES = 0.01, 0.99
 """Least and greatest share of the scans in which a kind says something of them."""
+_MANY = 0.5
+"""Share of the scans from which on a class of clutter is in most of them."""
 _MOST = 32
 """Kinds at most, the commonest."""
 _NEVER = 1e-4
@@ -43,8 +47,22 @@ def read_contents(path: Path) -> LabelRows:
     return [frozenset(rows[key]) for key in scans.tolist()]
 
 
+def read_classes(path: Path) -> dict[str, str]:
+    """Return the class that the pixels of each item of a simulated file have; empty of others."""
+    with open_scans(path) as file:
+        names = class_names(file)
+        if "items" not in file or not names:
+            return {}
+        items = np.unique(file["items"].fields(["name", "class_id"])[:])
+    return {name.decode(): names[class_id] for name, class_id in items.tolist()}
+
+
 def choose_clutter(
-    rows: LabelRows, asked_for: Sequence[str], known: Clutter = (), most: int = _MOST
+    rows: LabelRows,
+    asked_for: Sequence[str],
+    known: Clutter = (),
+    most: int = _MOST,
+    classes: Mapping[str, str] = MappingProxyType({}),
 ) -> Clutter:
     """Return the kinds of clutter with their shares: those known before, then the new ones by name.
 
@@ -54,24 +72,29 @@ def choose_clutter(
     asked_for : contents that have a request of their own
     known : kinds of a generator to start from, which keep their places
     most : kinds in all, the commonest of them
+    classes : class of the pixels of each kind, where masks know them
 
     Examples
     --------
     >>> rows = [frozenset({"gun", "book"}), frozenset({"book", "shoe"}), None, frozenset()]
-    >>> choose_clutter(rows, ["gun"])
-    (('book', 0.6667), ('shoe', 0.3333))
+    >>> [(kind.name, kind.share) for kind in choose_clutter(rows, ["gun"])]
+    [('book', 0.6667), ('shoe', 0.3333)]
     """
     held = [row for row in rows if row is not None]
     counts = Counter(name for row in held for name in row)
     shares = {name: round(count / len(held), 4) for name, count in counts.items()}
-    before = [name for name, _ in known]
+    before = [kind.name for kind in known]
     new = [
         name
         for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
         if _SHARES[0] <= share <= _SHARES[1] and name not in (*asked_for, *before)
     ]
     kinds = before + sorted(new[: max(min(most, _MOST) - len(before), 0)])
-    return tuple((name, shares.get(name, 0.0)) for name in kinds)
+    own = {kind.name: kind.class_name for kind in known} | dict(classes)
+    return tuple(
+        ClutterKind(name=name, share=shares.get(name, 0.0), class_name=own.get(name, name))
+        for name in kinds
+    )
 
 
 def clutter_held(rows: LabelRows, clutter: Clutter) -> np.ndarray:
@@ -79,10 +102,11 @@ def clutter_held(rows: LabelRows, clutter: Clutter) -> np.ndarray:
 
     Examples
     --------
-    >>> clutter_held([frozenset({"shoe"}), None], (("book", 0.5), ("shoe", 0.5))).tolist()
-    [[0.0, 1.0], [nan, nan]]
+    >>> shoe = ClutterKind(name="shoe", share=0.5, class_name="organic")
+    >>> clutter_held([frozenset({"shoe"}), frozenset(), None], (shoe,)).tolist()
+    [[1.0], [0.0], [nan]]
     """
-    names = [name for name, _ in clutter]
+    names = [kind.name for kind in clutter]
     table = [[np.nan if row is None else float(n in row) for n in names] for row in rows]
     return np.array(table, np.float32).reshape(len(rows), len(names))
 
@@ -112,7 +136,8 @@ def told(labels: Tensor | None, held: Tensor | None, clutter: Clutter) -> Tensor
 
     Examples
     --------
-    >>> told(torch.ones(2, 1), torch.tensor([[1.0], [torch.nan]]), (("book", 0.25),)).tolist()
+    >>> book = ClutterKind(name="book", share=0.25, class_name="organic")
+    >>> told(torch.ones(2, 1), torch.tensor([[1.0], [torch.nan]]), (book,)).tolist()
     [[1.0, 0.75], [1.0, 0.0]]
     """
     if held is None:
@@ -121,6 +146,44 @@ def told(labels: Tensor | None, held: Tensor | None, clutter: Clutter) -> Tensor
     return kinds if labels is None else torch.cat([labels, kinds], dim=1)
 
 
+def clutter_classes(clutter: Clutter) -> tuple[str, ...]:
+    """Return the classes of clutter, without those that most scans hold: that says little.
+
+    Examples
+    --------
+    >>> kinds = [("bottle", 0.2, "liquid"), ("can", 0.1, "liquid"), ("shoe", 0.6, "organic")]
+    >>> clutter_classes(tuple(ClutterKind(name=n, share=s, class_name=c) for n, s, c in kinds))
+    ('liquid',)
+    """
+    shares = _shares(clutter)
+    without = {
+        name: math.prod(1.0 - float(shares[place]) for place in _places(clutter, name))
+        for name in dict.fromkeys(kind.class_name for kind in clutter)
+    }
+    return tuple(name for name, share in without.items() if 1.0 - share <= _MANY)
+
+
+def said_classes(latent_z: Tensor, clutter: Clutter) -> Tensor:
+    """Return which of the `clutter_classes` latents say are there.
+
+    (n, z_dim) -> (n, classes) 1 or 0
+
+    Examples
+    --------
+    >>> bottle = ClutterKind(name="bottle", share=0.2, class_name="liquid")
+    >>> said_classes(torch.tensor([[3.0, 0.0], [-1.0, 3.0]]), (bottle,)).tolist()
+    [[1.0], [0.0]]
+    """
+    there = (latent_z[:, : len(clutter)] > thresholds(clutter).to(latent_z)).float()
+    said = [there[:, _places(clutter, name)].amax(dim=1) for name in clutter_classes(clutter)]
+    return torch.stack(said, dim=1) if said else there[:, :0]
+
+
+def _places(clutter: Clutter, class_name: str) -> list[int]:
+    """Return which kinds are of a class."""
+    return [place for place, kind in enumerate(clutter) if kind.class_name == class_name]
+
+
 def _shares(clutter: Clutter) -> Tensor:
     """Return the shares: (kinds,) float32."""
-    return torch.tensor([share for _, share in clutter]).clamp(_NEVER, 1.0 - _NEVER)
+    return torch.tensor([kind.share for kind in clutter]).clamp(_NEVER, 1.0 - _NEVER)

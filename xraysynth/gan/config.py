@@ -11,10 +11,22 @@ from xraysynth.errors import InputError
 from xraysynth.gan.values import ValueMap
 from xraysynth.settings import Settings
 
-Clutter = tuple[tuple[str, float], ...]
-"""Kinds of clutter, each with its share of the scans."""
 UNKNOWN = "unknown"
 """The label of a scan of which nobody said what it holds."""
+
+
+class ClutterKind(Settings):
+    """A kind of content that no request names."""
+
+    name: str
+    """As the scans name it, such as "bottle"."""
+    share: float = Field(ge=0, le=1)
+    """Share of the scans that hold it."""
+    class_name: str
+    """Class of its pixels, such as "liquid"; its own name where scans have no masks."""
+
+
+Clutter = tuple[ClutterKind, ...]
 
 
 class NetworkConfig(Settings):
@@ -49,8 +61,7 @@ class NetworkConfig(Settings):
     names_contents: bool = False
     """Whether the discriminator also names what a scan holds (auxiliary classifier)."""
     clutter: Clutter = ()
-    """Contents that no request names, and their shares of the scans: value i of z says whether kind
-    i is there."""
+    """Contents that no request names: value i of z says whether kind i is there."""
 
     @pydantic.field_validator("resolution")
     @classmethod
@@ -87,11 +98,9 @@ class NetworkConfig(Settings):
 
     @pydantic.model_validator(mode="after")
     def _clutter(self) -> NetworkConfig:
-        names = [name for name, _ in self.clutter]
+        names = [kind.name for kind in self.clutter]
         if len(set(names)) != len(names) or len(names) > self.z_dim:
             raise ValueError(f"clutter should name at most {self.z_dim} kinds (z_dim), each once")
-        if not all(0 <= share <= 1 for _, share in self.clutter):
-            raise ValueError("clutter should give every kind a share of the scans, from 0 to 1")
         return self
 
     @pydantic.model_validator(mode="after")

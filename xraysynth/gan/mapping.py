@@ -56,7 +56,7 @@ class Mapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         if config.clutter:
             self.directions = nn.Parameter(torch.zeros(len(config.clutter), config.w_dim))
-            shares = torch.tensor([share for _, share in config.clutter])
+            shares = torch.tensor([kind.share for kind in config.clutter])
             self.register_buffer("shares", shares, persistent=False)
             self.register_buffer("thresholds", thresholds(config.clutter), persistent=False)
 

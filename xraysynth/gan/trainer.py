@@ -14,7 +14,7 @@ from xraysynth.gan import distributed
 from xraysynth.gan.adapt import adapt_augmentation
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
-from xraysynth.gan.clutter import choose_clutter, read_contents
+from xraysynth.gan.clutter import choose_clutter, read_classes, read_contents
 from xraysynth.gan.config import UNKNOWN, Clutter
 from xraysynth.gan.contents import check_request, choose_names, read_labels
 from xraysynth.gan.data import ScanStream
@@ -166,8 +166,9 @@ def _clutter(scans: Path, config: TrainConfig, asked_for: tuple[str, ...]) -> Cl
     start = generator_config(config.init) if config.init else config.network
     if not config.clutter_weight:
         return start.clutter
-    found = choose_clutter(read_contents(scans), asked_for, start.clutter, start.z_dim // 2)
-    if not any(share for _, share in found):
+    rows, classes = read_contents(scans), read_classes(scans)
+    found = choose_clutter(rows, asked_for, start.clutter, start.z_dim // 2, classes)
+    if not any(kind.share for kind in found):
         raise InputError(
             f"{scans} names no contents besides those to ask for; set `clutter_weight: 0`, or "
             "prepare it from a data set that says what else its scans hold."

@@ -148,15 +148,20 @@ def mapped_latents(
     A generator that can be asked for contents is asked for each in turn, and for none: left to
     itself it draws what it has seldom learned to draw.
     """
-    latent_z = stream(seed, *names).standard_normal((count, generator.z_dim))
     device = device_of(generator)
     asked = asked_in_turn(generator, count)
     with torch.no_grad():
         return generator.mapping(
-            torch.from_numpy(latent_z).float().to(device),
+            drawn_latents(generator, count, seed, *names).to(device),
             truncation_psi=psi,
             labels=None if asked is None else asked.to(device),
         )
+
+
+def drawn_latents(generator: Generator, count: int, seed: int, *names: str | int) -> Tensor:
+    """Return the `latent_z` (count, z_dim) that `mapped_latents` maps."""
+    latent_z = stream(seed, *names).standard_normal((count, generator.z_dim))
+    return torch.from_numpy(latent_z).float()
 
 
 def asked_in_turn(generator: Generator, count: int) -> Tensor | None:

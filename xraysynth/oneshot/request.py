@@ -3,9 +3,10 @@
 A request is exact: asked for a knife, a conditional generator draws a knife and none of the other
 threats that it can be asked for. So whatever looks like one of those threats is the one that was
 asked for: a knife takes over the probability of all of them, even where no exemplar shows a knife.
-Classes that the generator cannot be asked for (bag, organic, ...) keep their scores, and so does a
-scan that was asked for nothing in particular. That is free supervision, as true as the generator
-is obedient; `docs/decisions/0012-requests-as-labels.md` has the figures.
+Where the generator's latents say which clutter a scan holds (`gan/clutter.py`), the same goes for
+its classes. Others that it cannot be asked for (bag, organic, ...) keep their scores, and contents
+do in a scan that was asked for nothing in particular. That is free supervision, as true as the
+generator is obedient; `docs/decisions/0012-requests-as-labels.md` has the figures.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor
 
 from xraysynth import schema
-from xraysynth.gan.config import UNKNOWN
+from xraysynth.gan.clutter import said_classes
+from xraysynth.gan.config import UNKNOWN, NetworkConfig
 
 IMPOSSIBLE = float("-inf")
 FAVOUR = 1.0
@@ -37,10 +39,16 @@ class RequestRule:
     """Number of classes that the segmenter knows."""
     favour: float = FAVOUR
     """Added to the scores of what was asked for, in nats."""
+    clutter_names: tuple[str, ...] = ()
+    """Classes of clutter that latents decide on."""
 
     @classmethod
     def of(
-        cls, class_names: Sequence[str], label_names: Sequence[str], askable: Sequence[str]
+        cls,
+        class_names: Sequence[str],
+        label_names: Sequence[str],
+        askable: Sequence[str],
+        clutter_names: Sequence[str] = (),
     ) -> RequestRule:
         """Return the rule of a segmenter and a generator.
 
@@ -49,6 +57,7 @@ class RequestRule:
         class_names : the segmenter's, background first
         label_names : `NetworkConfig.label_names`
         askable : what will be asked for, of the generator's contents
+        clutter_names : `clutter.clutter_classes` of the generator
 
         Examples
         --------
@@ -66,6 +75,7 @@ class RequestRule:
             class_names=(*class_names, *dict.fromkeys(new)),
             label_names=tuple(label_names),
             n_known=len(class_names),
+            clutter_names=tuple(clutter_names),
         )
 
     def scores(self, scores: Tensor, asked: Tensor) -> Tensor:
@@ -75,8 +85,9 @@ class RequestRule:
         ----------
         scores : (n, n_known, H, W)
             The segmenter's, logarithms of probabilities but for a constant a pixel.
-        asked : (n, labels)
+        asked : (n, labels and classes of clutter)
             Multi-hot rows as the generator was given them; a row with "unknown" asks for nothing.
+            Beside them what latents say of clutter, `clutter.said_classes`, if that is known.
 
         Returns
         -------
@@ -89,17 +100,26 @@ class RequestRule:
         result = scores.new_full((n, len(self.class_names), height, width), IMPOSSIBLE)
         result[:, : self.n_known] = scores
         rows = asked.cpu().bool().tolist()
+        names = (*self.label_names, *self.clutter_names)
+        contents = tuple(name for name in self.label_names if name != UNKNOWN)
         for pattern in {tuple(row) for row in rows}:
-            wanted = {n for n, on in zip(self.label_names, pattern, strict=True) if on}
-            if UNKNOWN in wanted:
-                continue
+            wanted = {n for n, on in zip(names, pattern, strict=True) if on}
             some = torch.tensor([tuple(row) == pattern for row in rows], device=scores.device)
-            result[some] = self._given(scores[some], result[some], wanted)
+            own, given = scores[some], result[some]
+            if UNKNOWN not in wanted:
+                given = self._given(own, given, contents, wanted, self.favour)
+            result[some] = self._given(own, given, self.clutter_names, wanted, FAVOUR)
         return result
 
-    def _given(self, scores: Tensor, result: Tensor, wanted: set[str]) -> Tensor:
-        """Return `result` for scans that were all asked for the same contents."""
-        contents = [name for name in self.label_names if name != UNKNOWN]
+    def _given(
+        self,
+        scores: Tensor,
+        result: Tensor,
+        contents: tuple[str, ...],
+        wanted: set[str],
+        favour: float,
+    ) -> Tensor:
+        """Return `result` for scans that all hold the same of some contents."""
         for group in {group_of(name) for name in contents}:
             of_group = {n.casefold() for n in contents if group_of(n) == group}
             asked = {n.casefold() for n in wanted} & of_group
@@ -119,7 +139,7 @@ class RequestRule:
                 before = scores[:, own].logsumexp(1, keepdim=True)
                 result[:, own] = scores[:, own] + scores[:, known].logsumexp(1, keepdim=True)
                 result[:, own] -= before
-            result[:, [*own, *new]] += self.favour
+            result[:, [*own, *new]] += favour
         return result
 
     def _places(self, names: set[str], start: int, stop: int) -> list[int]:
@@ -135,3 +155,13 @@ def group_of(name: str) -> str:
     """Return the group of a class; names that are not ours are a group of their own."""
     info = schema.classes().get(name.casefold())
     return info.group if info else "other"
+
+
+def known_of(config: NetworkConfig, asked: Tensor | None, latent_z: Tensor) -> Tensor | None:
+    """Return what is known of scans, as `RequestRule.scores` takes it; None for nothing.
+
+    requests (n, labels), latents (n, z_dim) -> (n, labels and classes of clutter)
+    """
+    said = said_classes(latent_z, config.clutter) if config.clutter else None
+    parts = [part.to(latent_z) for part in (asked, said) if part is not None]
+    return torch.cat(parts, dim=1) if parts else None

@@ -14,10 +14,11 @@ from pydantic import Field
 from xraysynth.errors import InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan.checkpoint import generator_hash, load_generator
+from xraysynth.gan.clutter import clutter_classes
 from xraysynth.gan.contents import check_request, requested_labels, requested_names
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
-from xraysynth.oneshot.request import RequestRule
+from xraysynth.oneshot.request import RequestRule, known_of
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
 from xraysynth.oneshot.selection import select
 from xraysynth.settings import Settings
@@ -46,7 +47,7 @@ class ExportConfig(Settings):
     min_confidence: float = Field(0, ge=0, le=1)
     """Scans whose mean confidence off the background is below this are drawn anew."""
     use_request: bool = True
-    """Whether labels follow what a scan was asked to hold; without a request it changes nothing."""
+    """Whether labels follow what a scan was asked to hold, and what clutter its latent says."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
@@ -120,14 +121,15 @@ class ShardMaker:
         )
 
     def _request_rule(self, config: ExportConfig) -> RequestRule | None:
-        """Return how labels follow from requests, if anything is asked for."""
-        network = self.generator.config
+        """Return how labels follow from requests and latents, if either says anything."""
+        network, classes = self.generator.config, self.segmenter.class_names
+        clutter = clutter_classes(network.clutter)
         if not config.balance and not self._contains:
-            return None
+            return RequestRule.of(classes, (), (), clutter) if clutter else None
         # Asked to hold nothing, no content is there: the rule then only rules out.
         askable = network.contents if config.balance else self._contains
         askable = tuple(name for name in askable if name in network.contents)
-        return RequestRule.of(self.segmenter.class_names, network.label_names, askable)
+        return RequestRule.of(classes, network.label_names, askable, clutter)
 
     def make(self, task: ShardTask, seed: int, out: Path) -> MadeShard:
         """Make one shard.
@@ -165,8 +167,9 @@ class ShardMaker:
             latent_z = latents(self.generator, seed, indices, attempts).to(_device(config.device))
             latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
         images, scores = self.segmenter.segment(self.generator, latent_w)
-        if self._rule is not None and asked is not None:
-            scores = self._rule.scores(scores, asked)
+        known = known_of(self.generator.config, asked, latent_z)
+        if self._rule is not None and known is not None:
+            scores = self._rule.scores(scores, known)
         labels = self.segmenter.labels(scores)
         return SampleArrays(
             images=generated_images(self.generator, images, _DTYPES[config.dtype]),

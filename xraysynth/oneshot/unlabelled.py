@@ -32,12 +32,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from xraysynth.gan.clutter import clutter_classes
 from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.generator import Generator
-from xraysynth.oneshot.clustering import asked_in_turn, mapped_latents
+from xraysynth.oneshot.clustering import asked_in_turn, drawn_latents, mapped_latents
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson
-from xraysynth.oneshot.request import RequestRule
+from xraysynth.oneshot.request import RequestRule, known_of
 from xraysynth.randomness import stream
 from xraysynth.settings import Settings
 
@@ -67,9 +68,12 @@ class Unlabelled:
     pixels: Tensor
     """(scans, pixels, D)"""
     asked: Tensor | None
-    """(scans, labels) multi-hot of what they were asked to hold; None where nothing can be."""
+    """(scans, labels) multi-hot of what they were asked to hold, and of what clutter their latents
+    say; None where nothing can be asked or is said."""
     label_names: tuple[str, ...] = ()
     """What the generator can be asked for, and "unknown"."""
+    clutter_names: tuple[str, ...] = ()
+    """Classes of clutter that latents decide on."""
 
     def flat(self) -> Tensor:
         """Return all pixels (m, D)."""
@@ -83,9 +87,10 @@ class Unlabelled:
         """
         known = {name.casefold() for name in class_names}
         contents = [name for name in self.label_names if name != UNKNOWN]
-        if self.asked is None or not known & {name.casefold() for name in contents}:
+        every = {name.casefold() for name in (*contents, *self.clutter_names)}
+        if self.asked is None or not known & every:
             return None
-        rule = RequestRule.of(class_names, self.label_names, contents)
+        rule = RequestRule.of(class_names, self.label_names, contents, self.clutter_names)
         return replace(rule, favour=rule.favour - math.log(exemplars))
 
 
@@ -106,10 +111,15 @@ def unlabelled_pixels(
             flat = project(generator, one, site_map, interpolation)[1][0].flatten(1).T
         chosen = stream(seed, "unlabelled pixels", number).permutation(len(flat))[:each]
         parts.append(flat[torch.from_numpy(chosen).to(flat.device)])
+    sizes, asked = generator.config, None
+    if config.requests:
+        latent_z = drawn_latents(generator, config.scans, seed, "unlabelled")
+        asked = known_of(sizes, asked_in_turn(generator, config.scans), latent_z)
     return Unlabelled(
         pixels=torch.stack(parts),
-        asked=asked_in_turn(generator, config.scans) if config.requests else None,
-        label_names=generator.config.label_names,
+        asked=asked,
+        label_names=sizes.label_names,
+        clutter_names=clutter_classes(sizes.clutter),
     )
 
 
@@ -130,7 +140,8 @@ def possible_classes(class_names: Sequence[str], common: Tensor, unlabelled: Unl
     possible = common.repeat(len(unlabelled.pixels), 1)
     if unlabelled.asked is None:
         return possible
-    columns = {name.casefold(): column for column, name in enumerate(unlabelled.label_names)}
+    names = (*unlabelled.label_names, *unlabelled.clutter_names)
+    columns = {name.casefold(): column for column, name in enumerate(names)}
     for class_id, name in enumerate(class_names):
         if class_id and name.casefold() in columns:
             possible[:, class_id] = unlabelled.asked[:, columns[name.casefold()]].bool()

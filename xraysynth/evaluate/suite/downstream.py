@@ -17,7 +17,7 @@ from xraysynth.evaluate.suite.contestant import Place
 from xraysynth.evaluate.suite.material import Material
 from xraysynth.evaluate.suite.requests import follow, rule_of
 from xraysynth.evaluate.suite.scan_rows import downstream_rows
-from xraysynth.evaluate.suite.tasks import Task, asked, drawn
+from xraysynth.evaluate.suite.tasks import Task, drawn, known
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.baselines.batch import FeatureBatch
 from xraysynth.oneshot.baselines.model import PixelModel, batches, labelled
@@ -29,7 +29,7 @@ BLOCK = 32
 """Scans in memory at a time."""
 
 Masks = Callable[[FeatureBatch, Tensor | None], np.ndarray]
-"""A few scans, and what they were asked to hold, to masks (n, H, W) in the task's ids."""
+"""A few scans, and what is known of them, to masks (n, H, W) in the task's ids."""
 Pairs = Iterator[tuple[np.ndarray, np.ndarray]]
 """Scans (n, H, W, C) and masks (n, H, W) in the task's ids."""
 
@@ -80,7 +80,7 @@ def _generated_pairs(
     seed, psi = stream_seed(material.seed, "suite pairs"), material.config.truncation_psi
     for start in range(0, config.pairs, BLOCK):
         numbers = range(start, min(start + BLOCK, config.pairs))
-        requests, at = asked(generator, task, numbers), 0
+        requests, at = known(generator, task, numbers, seed), 0
         for batch in batches(generator, drawn(generator, task, numbers, psi, seed)):
             some = None if requests is None else requests[at : at + len(batch)]
             yield generated_images(generator, batch.images), masks(batch, some)

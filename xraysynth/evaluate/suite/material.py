@@ -24,6 +24,7 @@ from xraysynth.evaluate.suite.tasks import (
     asked,
     bag_task,
     drawn,
+    known,
     threat_names,
     threat_task,
 )
@@ -57,7 +58,7 @@ class JudgedScans:
     truth: np.ndarray
     """(n, H, W) uint8, ids of the task."""
     asked: Tensor | None = None
-    """(n, labels): what each was asked to hold, if the generator can be asked and drew them."""
+    """(n, labels and classes of clutter): what is known of each, if the generator drew them."""
 
 
 class Material:
@@ -150,7 +151,12 @@ class Material:
         return JudgedScans(
             latent_w=latent_w,
             truth=task.ids(self.class_names)[labels],
-            asked=asked(self.generator, bag_task(self.class_names), range(len(labels))),
+            asked=known(
+                self.generator,
+                bag_task(self.class_names),
+                range(len(labels)),
+                stream_seed(self.seed, "suite", "test"),
+            ),
         )
 
     def inverted(self, task: Task) -> JudgedScans:

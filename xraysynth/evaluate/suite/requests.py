@@ -1,4 +1,4 @@
-"""What test scans were asked to hold, applied to the scores of any method alike.
+"""What test scans were asked to hold, and latents say, applied to any method's scores alike.
 
 Our export does so (`oneshot/request.py`). It is knowledge about the scan, not about the segmenter,
 so every method is measured without it and with it.
@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from xraysynth.gan.clutter import clutter_classes
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.baselines.model import PixelModel
 from xraysynth.oneshot.request import RequestRule
@@ -20,15 +21,16 @@ REQUESTED = "requested"
 
 
 def rule_of(model: PixelModel, generator: Generator) -> RequestRule | None:
-    """Return the rule of a model, or None if the generator cannot be asked for anything."""
+    """Return the rule of a model, or None if neither requests nor latents say anything."""
     config = generator.config
-    if not config.contents:
+    clutter = clutter_classes(config.clutter)
+    if not config.contents and not clutter:
         return None
-    return RequestRule.of(model.class_names, config.label_names, config.contents)
+    return RequestRule.of(model.class_names, config.label_names, config.contents, clutter)
 
 
 def follow(scores: Tensor, rule: RequestRule | None, asked: Tensor | None) -> Tensor:
-    """Return scores (n, classes, H, W) that follow requests (n, labels), if there are any."""
+    """Return scores (n, classes, H, W) that follow what is known of scans, if anything is."""
     if rule is None or asked is None:
         return scores
     return rule.scores(scores, asked)

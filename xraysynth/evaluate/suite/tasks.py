@@ -17,6 +17,7 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import latents
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.labelling import Labeller
+from xraysynth.oneshot.request import known_of
 from xraysynth.randomness import stream_seed
 
 
@@ -104,6 +105,15 @@ def asked(generator: Generator, task: Task, numbers: Sequence[int]) -> Tensor | 
     assert wanted is not None
     wanted[[place for place, number in enumerate(numbers) if number % 2]] = left_open
     return wanted
+
+
+def known(generator: Generator, task: Task, numbers: Sequence[int], seed: int) -> Tensor | None:
+    """Return what is known of the scans that `drawn` draws, as `RequestRule.scores` takes it."""
+    return known_of(
+        generator.config,
+        asked(generator, task, numbers),
+        latents(generator, stream_seed(seed, "suite scans", task.name), numbers),
+    )
 
 
 def drawn(
