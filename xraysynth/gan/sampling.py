@@ -13,6 +13,10 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.values import to_pixels, to_values
 from xraysynth.randomness import stream
 
+EXPORTED_PSI = 0.75
+"""Truncation of what is exported, and of what segmenters learn from, unless it is said otherwise.
+With 1 the bundled generators draw all that they can, smeared scans included."""
+
 
 def latents(
     generator: Generator,

@@ -25,6 +25,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.settings import Settings
 
 LEVELS = 256
@@ -40,7 +41,7 @@ class CalibrationConfig(Settings):
 
     scans: int = Field(48, ge=0)
     """Fresh generated scans that heads are compared on; 0 leaves probabilities as they are."""
-    truncation_psi: float = Field(0.95, ge=0, le=1)
+    truncation_psi: float = Field(EXPORTED_PSI, ge=0, le=1)
     """Truncation of these scans."""
     block_share: float = Field(0.25, gt=0, le=0.5)
     """Side of the squares of the board that parts a single exemplar, as a share of its side."""

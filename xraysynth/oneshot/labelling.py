@@ -17,6 +17,7 @@ from pydantic import Field
 
 from xraysynth.errors import InputError
 from xraysynth.gan.inversion import InversionConfig
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.colour_rule import CLASS_NAMES, ColourRule, colour_probabilities
 from xraysynth.oneshot.labeller import (
     LabellerConfig,
@@ -56,7 +57,7 @@ class ExemplarConfig(Settings):
     """How real scans are inverted."""
     candidates: int = Field(128, ge=1)
     """Generated scans to choose from."""
-    truncation_psi: float = Field(0.9, gt=0, le=1)
+    truncation_psi: float = Field(EXPORTED_PSI, gt=0, le=1)
     """Truncation of the candidates."""
     min_share: float = Field(0.004, gt=0, lt=1)
     """A class with a smaller share of the pixels is not part of the exemplar."""

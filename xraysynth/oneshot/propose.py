@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.choice import strangeness
 from xraysynth.oneshot.exemplar import ScanNumber
 from xraysynth.oneshot.exemplar_folder import numbered_latents
@@ -28,7 +29,7 @@ class ProposeConfig(Settings):
 
     candidates: int = Field(128, ge=1)
     """Generated scans to choose from."""
-    truncation_psi: float = Field(0.9, gt=0, le=1)
+    truncation_psi: float = Field(EXPORTED_PSI, gt=0, le=1)
     """Truncation of the candidates."""
     enough_share: float = Field(0.01, gt=0, lt=1)
     """A group counts in full from this share of a scan's pixels on, and in part below."""

@@ -17,7 +17,7 @@ from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.clutter import clutter_classes
 from xraysynth.gan.contents import check_request, requested_labels, requested_names
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.gan.sampling import EXPORTED_PSI, generated_images, latents
 from xraysynth.oneshot.request import RequestRule, known_of
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
 from xraysynth.oneshot.selection import select
@@ -34,7 +34,7 @@ class ExportConfig(Settings):
     """Number of samples."""
     shard_size: int = Field(128, ge=1)
     """Samples a shard; the last one may have fewer."""
-    truncation_psi: float = Field(0.95, ge=0, le=1)
+    truncation_psi: float = Field(EXPORTED_PSI, ge=0, le=1)
     """1 is all that the generator can draw, smaller is safer and more alike."""
     batch: int = Field(16, ge=1)
     """Samples that a worker draws at a time."""

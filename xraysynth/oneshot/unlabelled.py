@@ -35,6 +35,7 @@ from torch.nn import functional
 from xraysynth.gan.clutter import clutter_classes
 from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.clustering import asked_in_turn, drawn_latents, mapped_latents
 from xraysynth.oneshot.features import Interpolation, SiteMap, project
 from xraysynth.oneshot.lesson import Lesson
@@ -50,6 +51,8 @@ class UnlabelledConfig(Settings):
     """Weight of their loss beside that of the labelled pixels; 0 leaves them out."""
     scans: int = Field(96, ge=1)
     """Generated scans."""
+    truncation_psi: float = Field(EXPORTED_PSI, gt=0, le=1)
+    """Their truncation."""
     pixels: int = Field(49152, ge=64)
     """At most so many pixels of all of them together."""
     common_share: float = Field(0.1, ge=0, le=1)
@@ -101,8 +104,8 @@ def unlabelled_pixels(
     config: UnlabelledConfig,
     seed: int,
 ) -> Unlabelled:
-    """Return random mapped pixels of generated scans, as many of each; untruncated."""
-    latent_w = mapped_latents(generator, config.scans, 1.0, seed, "unlabelled")
+    """Return random mapped pixels of generated scans, as many of each."""
+    latent_w = mapped_latents(generator, config.scans, config.truncation_psi, seed, "unlabelled")
     height, width = generator.size_px
     each = max(min(config.pixels // config.scans, height * width), 1)
     parts = []

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from xraysynth.evaluate.oracle import OracleConfig
 from xraysynth.gan.inversion import InversionConfig
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.baselines.feature_maps import BaselineConfig
 from xraysynth.oneshot.baselines.published import PublishedConfig
 from xraysynth.oneshot.labeller import LabellerConfig
@@ -52,7 +53,7 @@ class MaterialConfig(Settings):
     """Threats with a task of their own."""
     scans: int = Field(150, ge=2)
     """Generated scans that all tasks are tested on (A)."""
-    truncation_psi: float = Field(0.95, gt=0, le=1)
+    truncation_psi: float = Field(EXPORTED_PSI, gt=0, le=1)
     """Truncation of those scans."""
     inverted: int = Field(40, ge=1)
     """Held-out simulated scans that are inverted into the generator (B)."""
