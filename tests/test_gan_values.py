@@ -23,7 +23,7 @@ from xraysynth.gan.data import ScanStream, base_grid
 from xraysynth.gan.discriminator import Discriminator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.grids import displayable, sample_images
-from xraysynth.gan.sampling import generated_images, latents
+from xraysynth.gan.sampling import EXPORTED_PSI, generated_images, latents
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.gan.values import ValueMap, order_violations, to_pixels, to_values
 from xraysynth.oneshot.export import ExportConfig, export
@@ -261,7 +261,7 @@ def test_exported_scans_tell_what_they_were_asked_for(tmp_path: Path) -> None:
         image = file["images"][0]
     generator = load_generator(tmp_path / "generator.safetensors")
     labels = torch.tensor([[0.0, 1, 0]])
-    latent_w = generator.mapping(latents(generator, 3, [3]), 0.95, labels)
+    latent_w = generator.mapping(latents(generator, 3, [3]), EXPORTED_PSI, labels)
     again = generated_images(generator, generator.synthesis(latent_w))
     assert np.abs(again[0].astype(int) - image).max() <= 1
 

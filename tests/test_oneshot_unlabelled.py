@@ -74,7 +74,8 @@ def test_pixels_are_those_of_generated_scans() -> None:
     again = unlabelled_pixels(generator, read, "bilinear", config, 3)
     assert torch.equal(found.pixels, again.pixels) and found.asked is None
     assert torch.equal(torch.random.get_rng_state(), state)
-    maps = concatenated(generator, mapped_latents(generator, 2, 1.0, 3, "unlabelled"), "bilinear")
+    codes = mapped_latents(generator, 2, config.truncation_psi, 3, "unlabelled")
+    maps = concatenated(generator, codes, "bilinear")
     ours, theirs = (
         found.flat().sort(0).values,
         maps.permute(0, 2, 3, 1).flatten(0, 2).sort(0).values,
