@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from annotate_server import PATIENCE_S, Server
 
+from xraysynth.gan.sampling import EXPORTED_PSI
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DRIVER = shutil.which("chromedriver")
 FLAGS = (
@@ -83,8 +85,10 @@ class Browser:
 
     def take(self, index: int) -> int:
         """Choose the scan of a number from the row; return the number."""
-        self.press(f'[data-scan="0-{index}-0.9"]')
-        self.wait(f"return document.querySelector('.editor').dataset.ready === '0-{index}-0.9'")
+        self.press(f'[data-scan="0-{index}-{EXPORTED_PSI}"]')
+        self.wait(
+            f"return document.querySelector('.editor').dataset.ready === '0-{index}-{EXPORTED_PSI}'"
+        )
         return index
 
     def labels(self, index: int, expected: np.ndarray) -> None:

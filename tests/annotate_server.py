@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from xraysynth.gan.checkpoint import generator_hash, load_generator
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.annotate.desk import FIRST_CLASSES
 from xraysynth.oneshot.annotate.runs import label_map_from
 from xraysynth.oneshot.annotate.work import Work, WorkScan, save_work
@@ -32,7 +33,7 @@ def quick_folder(folder: Path) -> Path:
     """Return a folder with scans chosen: a start takes seconds."""
     generator = load_generator("bundled")
     empty = np.zeros((64, 64), np.uint8)
-    numbers = [ScanNumber(seed=0, index=index, truncation_psi=0.9) for index in SCANS]
+    numbers = [ScanNumber(seed=0, index=index, truncation_psi=EXPORTED_PSI) for index in SCANS]
     work = Work(
         generator=generator_hash(generator),
         classes=FIRST_CLASSES,

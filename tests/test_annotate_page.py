@@ -15,6 +15,7 @@ from skimage.draw import polygon2mask
 
 from xraysynth.cli import main
 from xraysynth.gan.checkpoint import load_generator
+from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.annotate.runs import label_map_from
 from xraysynth.oneshot.annotate.start import open_desk
 from xraysynth.oneshot.exemplar_folder import load_exemplars
@@ -179,7 +180,9 @@ def test_learning_shows_fresh_scans_with_their_masks(page: Browser) -> None:
 def test_a_fresh_scan_can_be_corrected(page: Browser) -> None:
     number = page.run("return document.querySelector('.results b').textContent")
     page.press(".results button")
-    page.wait(f"return document.querySelector('.editor').dataset.ready === '0-{number}-0.9'")
+    page.wait(
+        f"return document.querySelector('.editor').dataset.ready === '0-{number}-{EXPORTED_PSI}'"
+    )
     assert len(page.server.work()["scans"]) == len(SCANS) + 1
     page.wait(lambda: page.counts()[0] == int((page.server.labels(int(number)) == 0).sum()))
 

@@ -26,25 +26,32 @@ Place = tuple[float, float]
 """Column and row of the scan, in pixels."""
 
 # Where things lie on the scans to label; true of the present bundled generator only.
-SCAN = 47
+SCAN = 112
 TRAY: tuple[Place, ...] = (
-    *((1, 9), (3, 7), (30, 6), (60, 6.5), (62.5, 9), (63, 30), (63, 50), (61, 56)),
-    *((30, 57.5), (6, 57.8), (2, 54), (0.8, 40)),
+    *((2, 8), (5, 5), (30, 6), (58, 7), (62.5, 9.5), (62, 30), (60, 52)),
+    *((57, 53.5), (30, 52), (4, 49), (1, 45), (1.2, 25)),
 )
-BLOCK: tuple[Place, ...] = ((40.3, 25), (59.2, 25.2), (59.5, 48.3), (41, 48.3))
-BAR: tuple[Place, ...] = ((21.5, 34.5), (28.5, 19.5), (13.5, 49))
-DEVICE: tuple[Place, ...] = ((39.2, 14), (57.5, 13.6), (58.2, 21.5), (41, 21.3), (39.2, 17))
-SECOND_SCAN = 124
+BLOCKS: tuple[tuple[Place, ...], ...] = (
+    ((11.5, 23), (21.5, 23.8), (21, 36.8), (7.5, 36), (8.5, 32.5), (12, 30)),
+    ((15.3, 13.5), (18.3, 14), (17.3, 20), (13.5, 19.7)),
+    ((24, 31), (33, 32), (39.8, 38), (39, 39), (24, 36.8)),
+)
+BAR: tuple[Place, ...] = ((40, 25.7), (47, 21.5), (52.5, 18.8), (33, 29))
+SECOND_SCAN = 55
 SECOND_TRAY: tuple[Place, ...] = (
-    *((2, 8), (5, 6.5), (40, 5.3), (58, 5), (62, 8), (63, 30), (63, 50), (60, 54)),
-    *((30, 55.5), (8, 55.8), (3, 53), (1.5, 30)),
+    *((1.5, 14), (30, 9.5), (52, 6.2), (57, 6.2), (60.5, 9), (63, 30), (62.5, 47)),
+    *((60, 49.5), (35, 52.5), (8, 57.5), (4.5, 56), (2.5, 40)),
 )
-SECOND_BLOCK: tuple[Place, ...] = (
-    *((32.7, 13), (55.7, 12.2), (57, 20), (58.8, 29), (58.2, 44.3), (36.8, 44.3)),
+SECOND_BLOCKS: tuple[tuple[Place, ...], ...] = (
+    ((28, 26), (37.5, 25.5), (39, 29), (42, 40), (38, 45.5), (29, 45.5)),
+    ((8, 28.5), (22, 28.2), (22, 44), (14, 48.5), (11.5, 47)),
+    ((28, 16), (33.5, 14.5), (34, 21), (30, 22.3), (28, 20)),
+    ((7.3, 20), (10, 19), (11, 21.5), (9.5, 23.5), (7.5, 22.5)),
+    ((17, 18.5), (20.5, 17.2), (20.3, 20), (18, 20.8)),
 )
-SECOND_BAR: tuple[Place, ...] = (
-    *((25.2, 16.5), (26.8, 16.8), (25.5, 24), (22.5, 30)),
-    *((21, 39.5), (19.5, 39.3), (20.5, 31), (23.5, 24)),
+DEVICE: tuple[Place, ...] = (
+    *((48, 26), (50, 23.8), (58.7, 23), (58.5, 34)),
+    *((53, 36), (49.3, 35), (49, 31), (48, 29.5)),
 )
 
 
@@ -84,26 +91,28 @@ def corners(page: Browser, class_key: str, *places: Place) -> None:
 def label(page: Browser) -> None:
     """Label the scan; keep a picture of it half done."""
     page.take(SCAN)
-    page.keys("n", "electronics", Keys.ENTER)
-    page.wait("return document.querySelectorAll('.class').length === 5")
     outline(page, "1", *TRAY)
-    outline(page, "2", *BLOCK)
-    page.keys("f", "]", "]")  # Fine groups: the bar is one of them.
+    page.keys("f", "]", "]")  # Fine groups: the bar is some of them.
     fill(page, "3", *BAR)
-    corners(page, "4", *DEVICE)
     page.wait(lambda: page.server.labels(SCAN).max() == 3)
+    *first, last = BLOCKS
+    for block in first:
+        outline(page, "2", *block)
+    corners(page, "2", *last)
     picture(page, "label")
     page.keys("c")
-    page.wait(lambda: page.server.labels(SCAN).max() == 4)
 
 
 def label_second(page: Browser) -> None:
-    """Label the scan that shows what the first lacks: a large organic block."""
+    """Label the scan that shows what the first lacks: a device."""
     page.take(SECOND_SCAN)
+    page.keys("n", "electronics", Keys.ENTER)
+    page.wait("return document.querySelectorAll('.class').length === 5")
     outline(page, "1", *SECOND_TRAY)
-    outline(page, "2", *SECOND_BLOCK)
-    outline(page, "3", *SECOND_BAR)
-    page.wait(lambda: page.server.labels(SECOND_SCAN).max() == 3)
+    for block in SECOND_BLOCKS:
+        outline(page, "2", *block)
+    outline(page, "4", *DEVICE)
+    page.wait(lambda: page.server.labels(SECOND_SCAN).max() == 4)
 
 
 def learn(page: Browser) -> None:
