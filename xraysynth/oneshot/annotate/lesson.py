@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from xraysynth.gan.sampling import generated_images
+from xraysynth.gan.sampling import EXPORTED_PSI, generated_images
 from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber
 from xraysynth.oneshot.exemplar_folder import numbered_latents
@@ -18,7 +18,6 @@ from xraysynth.oneshot.segmenter import Segmenter
 
 FRESH_FROM = 100_000
 """Number of the first fresh scan: far from those that are proposed."""
-FRESH_PSI = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ def fresh_scans(
 ) -> list[LabelledScan]:
     """Return the fresh scans of some numbers, labelled with ids that index `class_names`."""
     numbers = range(FRESH_FROM + which.start, FRESH_FROM + which.stop)
-    latent_w = numbered_latents(desk.generator, desk.seed, numbers, FRESH_PSI)
+    latent_w = numbered_latents(desk.generator, desk.seed, numbers, EXPORTED_PSI)
     code = torch.from_numpy(latent_w).to(device_of(desk.generator))
     images, scores = segmenter.to(code.device).segment(desk.generator, code)
     labels = segmenter.labels(scores)
@@ -55,7 +54,7 @@ def fresh_scans(
     maps = np.array(own, np.uint8)[labels.label_map]
     return [
         LabelledScan(
-            scan=ScanNumber(seed=desk.seed, index=number, truncation_psi=FRESH_PSI),
+            scan=ScanNumber(seed=desk.seed, index=number, truncation_psi=EXPORTED_PSI),
             image=image,
             label_map=label_map,
             confidence=_mean_confidence(sure, label_map),
