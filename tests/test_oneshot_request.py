@@ -136,7 +136,8 @@ def test_exported_clutter_follows_its_latents(tmp_path: Path) -> None:
     classes = ("background", "bag", "liquid")
     files = toy_files(tmp_path, network, classes)
     bounded, plain = (
-        exported(files, tmp_path / str(use), use_request=use) for use in (True, False)
+        exported(files, tmp_path / str(use), use_request=use, use_clutter=True)
+        for use in (True, False)
     )
     said = latents(load_generator(files[0]), 7, range(8))[:, 0] > 0
     assert 0 < said.sum() < 8

@@ -28,7 +28,7 @@ from xraysynth.settings import settings_from_mapping
 BUNDLED = Path(__file__).parent.parent / "xraysynth" / "oneshot" / "bundled"
 SCANS = 4000
 EXEMPLARS = ExemplarConfig(count=8, candidates=160)
-LEARN = {"head": {"balance": 0.25, "weight_decay": 0.03}}
+LEARN = {"head": {"balance": 0.25, "weight_decay": 0.03, "unlabelled": {"clutter": True}}}
 """As the quickstart does."""
 SEED = 0
 

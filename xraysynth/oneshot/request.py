@@ -20,7 +20,7 @@ from torch import Tensor
 
 from xraysynth import schema
 from xraysynth.gan.clutter import said_classes
-from xraysynth.gan.config import UNKNOWN, NetworkConfig
+from xraysynth.gan.config import UNKNOWN, Clutter
 
 IMPOSSIBLE = float("-inf")
 FAVOUR = 1.0
@@ -157,11 +157,11 @@ def group_of(name: str) -> str:
     return info.group if info else "other"
 
 
-def known_of(config: NetworkConfig, asked: Tensor | None, latent_z: Tensor) -> Tensor | None:
+def known_of(clutter: Clutter, asked: Tensor | None, latent_z: Tensor) -> Tensor | None:
     """Return what is known of scans, as `RequestRule.scores` takes it; None for nothing.
 
     requests (n, labels), latents (n, z_dim) -> (n, labels and classes of clutter)
     """
-    said = said_classes(latent_z, config.clutter) if config.clutter else None
+    said = said_classes(latent_z, clutter) if clutter else None
     parts = [part.to(latent_z) for part in (asked, said) if part is not None]
     return torch.cat(parts, dim=1) if parts else None

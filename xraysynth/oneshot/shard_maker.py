@@ -47,7 +47,10 @@ class ExportConfig(Settings):
     min_confidence: float = Field(0, ge=0, le=1)
     """Scans whose mean confidence off the background is below this are drawn anew."""
     use_request: bool = True
-    """Whether labels follow what a scan was asked to hold, and what clutter its latent says."""
+    """Whether labels follow what a scan was asked to hold; without a request it changes nothing."""
+    use_clutter: bool = False
+    """Whether, with `use_request`, they follow what clutter its latent says as well: where classes
+    are named as by the scans that the generator learned from."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
@@ -96,6 +99,7 @@ class ShardMaker:
         self._contains = check_request(
             self.generator.config, config.contains, config.balance, generator_file
         )
+        self._clutter = self.generator.config.clutter if config.use_clutter else ()
         self._rule = self._request_rule(config) if config.use_request else None
         self._segmenter_hash = sha256_file(segmenter_file)[:16]
         self._generator_hash = generator_hash(self.generator)
@@ -123,7 +127,7 @@ class ShardMaker:
     def _request_rule(self, config: ExportConfig) -> RequestRule | None:
         """Return how labels follow from requests and latents, if either says anything."""
         network, classes = self.generator.config, self.segmenter.class_names
-        clutter = clutter_classes(network.clutter)
+        clutter = clutter_classes(self._clutter)
         if not config.balance and not self._contains:
             return RequestRule.of(classes, (), (), clutter) if clutter else None
         # Asked to hold nothing, no content is there: the rule then only rules out.
@@ -167,7 +171,7 @@ class ShardMaker:
             latent_z = latents(self.generator, seed, indices, attempts).to(_device(config.device))
             latent_w = self.generator.mapping(latent_z, config.truncation_psi, asked)
         images, scores = self.segmenter.segment(self.generator, latent_w)
-        known = known_of(self.generator.config, asked, latent_z)
+        known = known_of(self._clutter, asked, latent_z)
         if self._rule is not None and known is not None:
             scores = self._rule.scores(scores, known)
         labels = self.segmenter.labels(scores)

@@ -59,6 +59,9 @@ class UnlabelledConfig(Settings):
     """A class with at least this share of the labelled pixels is common; the background is."""
     requests: bool = True
     """Whether it counts what they were asked to hold, of a generator that can be asked."""
+    clutter: bool = False
+    """Whether it counts what clutter their latents say: where classes are named as by the scans
+    that the generator learned from. Who calls a knife metal means other metal than keys."""
     rounds: int = Field(2, ge=0)
     """How often the head labels these scans by what they were asked for and learns from that,
     where a class of the exemplar can be asked for."""
@@ -115,9 +118,11 @@ def unlabelled_pixels(
         chosen = stream(seed, "unlabelled pixels", number).permutation(len(flat))[:each]
         parts.append(flat[torch.from_numpy(chosen).to(flat.device)])
     sizes, asked = generator.config, None
+    if not config.clutter:
+        sizes = sizes.model_copy(update={"clutter": ()})
     if config.requests:
         latent_z = drawn_latents(generator, config.scans, seed, "unlabelled")
-        asked = known_of(sizes, asked_in_turn(generator, config.scans), latent_z)
+        asked = known_of(sizes.clutter, asked_in_turn(generator, config.scans), latent_z)
     return Unlabelled(
         pixels=torch.stack(parts),
         asked=asked,

@@ -11,10 +11,12 @@ from xraysynth.gan.inversion import InversionConfig
 from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.baselines.feature_maps import BaselineConfig
 from xraysynth.oneshot.baselines.published import PublishedConfig
+from xraysynth.oneshot.head import HeadConfig
 from xraysynth.oneshot.labeller import LabellerConfig
 from xraysynth.oneshot.labelling import ExemplarConfig
 from xraysynth.oneshot.learn import LearnConfig
 from xraysynth.oneshot.methods import METHODS
+from xraysynth.oneshot.unlabelled import UnlabelledConfig
 from xraysynth.settings import Settings
 
 Protocol = Literal["A", "B", "C"]
@@ -82,7 +84,7 @@ class SuiteConfig(Settings):
     """The published recipe's numbers."""
     baseline: BaselineConfig = BaselineConfig()
     """Those of the other methods but ours."""
-    ours: LearnConfig = LearnConfig()
+    ours: LearnConfig = LearnConfig(head=HeadConfig(unlabelled=UnlabelledConfig(clutter=True)))
     """Those of ours, as for `learn`."""
     material: MaterialConfig = MaterialConfig()
     """What all methods are taught and tested on."""

@@ -110,7 +110,7 @@ def asked(generator: Generator, task: Task, numbers: Sequence[int]) -> Tensor | 
 def known(generator: Generator, task: Task, numbers: Sequence[int], seed: int) -> Tensor | None:
     """Return what is known of the scans that `drawn` draws, as `RequestRule.scores` takes it."""
     return known_of(
-        generator.config,
+        generator.config.clutter,
         asked(generator, task, numbers),
         latents(generator, stream_seed(seed, "suite scans", task.name), numbers),
     )
