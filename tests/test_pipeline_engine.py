@@ -154,9 +154,26 @@ def test_a_changed_output_is_made_again_although_size_and_time_are_the_same(
     text, times = output.read_text(), output.stat()
     output.write_text(text.swapcase())
     os.utime(output, ns=(times.st_atime_ns, times.st_mtime_ns))
-    run_pipeline(make(chain), tmp_path)
+    log = Log()
+    run_pipeline(make(chain), tmp_path, log)
     assert runs(chain) == [2, 1, 1]
     assert output.read_text() == text
+    kept = tmp_path / ".work/set_aside/first"
+    assert log.events[0] == f"first: its files were changed (they are kept in {kept})"
+    assert (kept / "first/out.txt").read_text() == text.swapcase()
+
+
+def test_the_latest_changed_files_are_kept_whatever_else_has_changed(
+    chain: Chain, tmp_path: Path
+) -> None:
+    kept = tmp_path / ".work/set_aside/first/first/out.txt"
+    for count, text in enumerate(("edited", "edited again"), 4):
+        run_pipeline(make(chain), tmp_path)
+        (tmp_path / "first/out.txt").write_text(text)
+        run_pipeline(make(chain, first={"count": count}), tmp_path)
+        assert kept.read_text() == text
+    run_pipeline(make(chain), tmp_path)
+    assert kept.read_text() == "edited again"
 
 
 def test_a_changed_input_file_redoes_its_stage(chain: Chain, tmp_path: Path) -> None:
@@ -261,6 +278,26 @@ def test_nothing_outside_the_run_folder_is_ever_deleted(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="outside the run's folder"):
         run_pipeline(pipeline, tmp_path / "run")
     assert precious.exists()
+
+
+@pytest.mark.parametrize(
+    ("reader", "place"),
+    [("first", "first/out.txt"), ("first", "first"), ("third", ".second.parts/x"), ("first", "up")],
+)
+def test_an_input_that_a_stage_would_delete_is_refused_before_anything_runs(
+    chain: Chain, tmp_path: Path, reader: str, place: str
+) -> None:
+    folder = tmp_path / "run"
+    run_pipeline(make(chain), folder)
+    (folder / ".second.parts").mkdir()
+    (folder / ".second.parts/x").touch()
+    (folder / "up").symlink_to("first")
+    pipeline = make(chain, **{reader: {"count": 4, "source": str(folder / place)}})
+    for attempt in (lambda: list(plan(pipeline, folder)), lambda: run_pipeline(pipeline, folder)):
+        with pytest.raises(InputError, match=f"^{reader} is to read .* deletes .* name the copy"):
+            attempt()
+    assert (folder / "first/out.txt").exists()
+    assert runs(chain) == [1, 1, 1]
 
 
 def test_a_folder_with_files_of_somebody_else_is_refused(chain: Chain, tmp_path: Path) -> None:

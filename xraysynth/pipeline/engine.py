@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -10,17 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from xraysynth.errors import InputError, StageError, StorageError
-from xraysynth.files import read_json, write_json
+from xraysynth.errors import StageError, StorageError
+from xraysynth.pipeline import ground
 from xraysynth.pipeline.definition import Pipeline
 from xraysynth.pipeline.fingerprint import Files, code_version, digest, hash_files
 from xraysynth.pipeline.lock import run_folder
 from xraysynth.pipeline.record import RunRecord, StageRecord
 from xraysynth.pipeline.stage import Context, Stage
 from xraysynth.progress import Progress, silent
-
-WORK = ".work"
-"""Folder of the notes that say to which key unfinished files belong."""
 
 
 class Observer(Protocol):
@@ -60,6 +56,8 @@ class Verdict:
     """Empty if the stage is up to date."""
     basis: Mapping[str, Any] | None = None
     """What its result depends on; None while a stage before it has to run."""
+    edited: bool = False
+    """Whether somebody changed what it had made."""
 
 
 def run_pipeline(pipeline: Pipeline, folder: Path, observer: Observer | None = None) -> RunRecord:
@@ -70,11 +68,13 @@ def run_pipeline(pipeline: Pipeline, folder: Path, observer: Observer | None = N
     Raises
     ------
     InputError
-        If another run holds the folder, or it is no run's folder, or an input is missing.
+        If another run holds the folder, or it is no run's folder, or an input is missing or lies
+        where a stage deletes what it made earlier.
     StorageError
         If the disk is full; what was finished is kept.
     """
     observer = observer or Unwatched()
+    _refuse_own_inputs(pipeline, folder)
     with run_folder(folder):
         record = RunRecord(folder)
         record.pipeline = pipeline.resolved()
@@ -83,7 +83,7 @@ def run_pipeline(pipeline: Pipeline, folder: Path, observer: Observer | None = N
             verdict = _judge(stage, pipeline, folder, record, pending="")
             if not verdict.reason:
                 observer.skipped(stage.name)
-                _marker(folder, stage).unlink(missing_ok=True)
+                ground.marker(stage, folder).unlink(missing_ok=True)
                 continue
             progress = observer.started(stage.name, verdict.reason)
             context = replace(verdict.context, progress=progress)
@@ -94,6 +94,7 @@ def run_pipeline(pipeline: Pipeline, folder: Path, observer: Observer | None = N
 
 def plan(pipeline: Pipeline, folder: Path) -> Iterator[Verdict]:
     """Yield, for each stage, whether it would run and why; touch nothing."""
+    _refuse_own_inputs(pipeline, folder)
     record = RunRecord(folder)
     pending: set[str] = set()
     for stage in pipeline.stages:
@@ -104,23 +105,38 @@ def plan(pipeline: Pipeline, folder: Path) -> Iterator[Verdict]:
         yield verdict
 
 
-def _judge(
-    stage: Stage, pipeline: Pipeline, folder: Path, record: RunRecord, pending: str
-) -> Verdict:
-    """Compare what a stage's result depends on with what `run.json` says it was made from."""
-    context = Context(
+def _refuse_own_inputs(pipeline: Pipeline, folder: Path) -> None:
+    """Raise if a stage reads what a stage of this pipeline deletes before it runs."""
+    ground.refuse_own_inputs(
+        (stage, _context(stage, pipeline, folder)) for stage in pipeline.stages
+    )
+
+
+def _context(stage: Stage, pipeline: Pipeline, folder: Path) -> Context:
+    """Return what a stage knows before anything was compared."""
+    return Context(
         folder=folder,
         settings=pipeline.settings[stage.name],
         seed=pipeline.run.seed,
         upstream=tuple(_upstream(stage, pipeline)),
         workers=pipeline.run.workers,
     )
+
+
+def _judge(
+    stage: Stage, pipeline: Pipeline, folder: Path, record: RunRecord, pending: str
+) -> Verdict:
+    """Compare what a stage's result depends on with what `run.json` says it was made from."""
+    context = _context(stage, pipeline, folder)
     if pending:
         return Verdict(stage=stage, context=context, reason=f"after {pending}")
     basis = _basis(stage, context, record)
     context = replace(context, work_key=digest(basis))
-    reason = _reason(stage, context, basis, record.stages.get(stage.name))
-    return Verdict(stage=stage, context=context, reason=reason, basis=basis)
+    known = record.stages.get(stage.name)
+    if known is None:
+        return Verdict(stage=stage, context=context, reason="never run", basis=basis)
+    reason, edited = _reason(stage, context, basis, known)
+    return Verdict(stage=stage, context=context, reason=reason, basis=basis, edited=edited)
 
 
 def _upstream(stage: Stage, pipeline: Pipeline) -> list[str]:
@@ -150,21 +166,23 @@ def _summary(files: Files) -> dict[str, Any]:
 
 
 def _reason(
-    stage: Stage, context: Context, basis: Mapping[str, Any], known: StageRecord | None
-) -> str:
-    """Return why a stage has to run, or "" if it has not."""
-    if known is None:
-        return "never run"
+    stage: Stage, context: Context, basis: Mapping[str, Any], known: StageRecord
+) -> tuple[str, bool]:
+    """Return why a stage has to run, or "" if it has not; and whether its files were changed."""
     changed = [part for part, value in basis.items() if value != known.basis.get(part)]
-    if changed:
-        return f"changed: {', '.join(_changes(part, basis, known.basis) for part in changed)}"
+    names = ", ".join(_changes(part, basis, known.basis) for part in changed)
+    reasons = [f"changed: {names}"] if changed else []
     if known.status != "done":
-        return "unfinished" if known.status == "running" else known.status
-    try:
-        found = hash_files(stage.outputs(context), context.folder)
-    except InputError:
-        return "its files are missing"
-    return "" if found == known.outputs else "its files were changed"
+        return "; ".join(reasons or [known.status.replace("running", "unfinished")]), False
+    there = [path for path in stage.outputs(context) if path.exists()]
+    found = hash_files(there, context.folder)
+    edited = any(known.outputs.get(name) != entry for name, entry in found.items())
+    if edited:
+        place = ground.set_aside_folder(stage, context.folder)
+        reasons.append(f"its files were changed (they are kept in {place})")
+    elif found != known.outputs:
+        reasons.append("its files are missing")
+    return "; ".join(reasons), edited
 
 
 def _changes(part: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> str:
@@ -205,7 +223,7 @@ def _make(verdict: Verdict, record: RunRecord) -> None:
                 )
     done = {"status": "done", "seconds": seconds, "outputs": outputs}
     _write(record, stage, entry.model_copy(update=done))
-    _marker(context.folder, stage).unlink(missing_ok=True)
+    ground.marker(stage, context.folder).unlink(missing_ok=True)
 
 
 def _write(record: RunRecord, stage: Stage, entry: StageRecord) -> None:
@@ -226,38 +244,11 @@ def _prepare_ground(verdict: Verdict) -> bool:
     """Keep unfinished work that belongs to this key, delete any other; say whether some was kept.
 
     Files of a stage that was finished are never taken for unfinished work: if they are not
-    what it made, they are damaged.
+    what it made, they are damaged, or somebody's work, and set aside.
     """
     stage, context = verdict.stage, verdict.context
-    marker = _marker(context.folder, stage)
-    if (
-        verdict.reason in ("unfinished", "failed", "interrupted")
-        and _key_in(marker) == context.work_key
-    ):
+    unfinished = verdict.reason in ("unfinished", "failed", "interrupted")
+    if unfinished and ground.holds_work(stage, context):
         return True
-    for path in (*stage.outputs(context), *stage.scratch(context)):
-        _delete(path, context.folder)
-    write_json(marker, {"key": context.work_key})
+    ground.clear(stage, context, keep=verdict.edited)
     return False
-
-
-def _marker(folder: Path, stage: Stage) -> Path:
-    """Return the note that says to which key a stage's unfinished files belong."""
-    return folder / WORK / f"{stage.name}.json"
-
-
-def _key_in(marker: Path) -> str:
-    """Return the key in a note, "" if there is none that can be read."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        return str(read_json(marker)["key"])
-    return ""
-
-
-def _delete(path: Path, folder: Path) -> None:
-    """Delete a file or folder below the run's folder."""
-    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
-        raise StageError(f"{path} lies outside the run's folder {folder}; nothing was deleted.")
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
