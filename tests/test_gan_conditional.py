@@ -193,6 +193,21 @@ def test_pictures_come_with_what_was_asked(tmp_path: Path, scans: Path) -> None:
     assert main([*common, "--contains", "bomb"]) == 2
 
 
+def test_nothing_of_earlier_pictures_stays_among_new_ones(
+    tmp_path: Path, scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = str(trainer.train(scans, tmp_path / "run", config(kimg=0.008)))
+    out = tmp_path / "pictures"
+    common = ["generate", "--gan", checkpoint, "--out", str(out)]
+    assert main([*common, "--count", "4", "--balance"]) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main([*common, "--count", "2", "--seed", "5"]) == 2
+    assert "holds scan-00002.png of another run, and 2 scans end at" in capsys.readouterr().err
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main([*common, "--count", "4", "--seed", "5"]) == 0
+    assert {path.name for path in out.iterdir()} == set(before) - {"requested.csv"}
+
+
 @given(
     count=st.integers(1, 40),
     contains=st.sets(st.sampled_from(["gun", "knife"])),

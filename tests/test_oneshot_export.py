@@ -87,6 +87,16 @@ def test_more_samples_of_the_same_export_keep_the_first_ones(
     assert same_bytes(tiny_export, tmp_path / "grown")
 
 
+def test_fewer_samples_of_the_same_export_need_another_folder(
+    tiny_files: Files, tiny_export: Path, tmp_path: Path
+) -> None:
+    export(*tiny_files, CONFIG, 7, tmp_path / "whole")
+    for count in (8, 9):  # Fewer shards, and as many with fewer samples in the last.
+        with pytest.raises(InputError, match=r"holds shard-00002\.h5 of .* a longer one"):
+            export(*tiny_files, CONFIG.model_copy(update={"count": count}), 7, tmp_path / "whole")
+    assert same_bytes(tiny_export, tmp_path / "whole")
+
+
 def test_another_seed_gives_other_scans_and_needs_another_folder(
     tiny_files: Files, tiny_export: Path, tmp_path: Path
 ) -> None:

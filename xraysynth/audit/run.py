@@ -17,6 +17,7 @@ from xraysynth.audit.results import Results, all_tables, find
 from xraysynth.audit.sources import ScanSource, ShardSource
 from xraysynth.errors import InputError
 from xraysynth.files import write_json
+from xraysynth.lock import locked
 from xraysynth.progress import Progress, silent
 
 REPORT = "report.html"
@@ -80,7 +81,7 @@ def audit(  # noqa: PLR0913 - what to read, where to write, then settings
     Raises
     ------
     InputError
-        If a folder or file is not there, or is something else.
+        If a folder or file is not there, or is something else, or another process writes `out`.
     DamagedError
         If a shard is missing, truncated or changed.
     StorageError
@@ -101,7 +102,8 @@ def audit(  # noqa: PLR0913 - what to read, where to write, then settings
     try:
         source = None if scans is None else ScanSource(scans, shards.class_names)
         results = find(shards, source, config, facts or {}, progress)
-        return _write(results, out)
+        with locked(out, stays=False):
+            return _write(results, out)
     finally:
         shards.close()
 

@@ -17,6 +17,7 @@ from xraysynth.baggage.config import SimulationConfig
 from xraysynth.baggage.draw import ScanDraw, draw_scan
 from xraysynth.baggage.render import SimulatedScan, apply_scan
 from xraysynth.errors import DamagedError, InputError, SettingsError
+from xraysynth.lock import locked_file
 from xraysynth.processes import worker_pool
 from xraysynth.progress import Progress, silent
 from xraysynth.scanfile import ScanBatch
@@ -58,6 +59,8 @@ def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by wh
     ------
     SettingsError
         If a count is impossible.
+    InputError
+        If another process writes `out`.
 
     Notes
     -----
@@ -66,6 +69,16 @@ def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by wh
     """
     _check(count, seed, workers)
     out = Path(out)
+    with locked_file(out):
+        _simulate(config, (count, seed), out, workers, progress)
+    return out
+
+
+def _simulate(
+    config: SimulationConfig, which: tuple[int, int], out: Path, workers: int, progress: Progress
+) -> None:
+    """Make the parts that are missing, and join them; `which` is the count and the seed."""
+    count, seed = which
     folder = out.with_name(f".{out.name}.parts") / _settings_hash(config, count, seed)
     size = part_size(count)
     starts = range(0, count, size)
@@ -83,7 +96,6 @@ def simulate(  # noqa: PLR0913 (the run as a whole: what, how much, where, by wh
         attributes=_attributes(config, seed),
     )
     shutil.rmtree(folder.parent, ignore_errors=True)
-    return out
 
 
 def _check(count: int, seed: int, workers: int) -> None:

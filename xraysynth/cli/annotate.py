@@ -35,8 +35,8 @@ def annotate(arguments: argparse.Namespace) -> int:
     # A busy port is told before the long work.
     with listen(arguments.port) as listening:
         from xraysynth.gan.checkpoint import load_generator
+        from xraysynth.lock import locked
         from xraysynth.oneshot.annotate.start import open_desk
-        from xraysynth.pipeline.lock import locked
 
         generator = load_generator(arguments.gan)
         with locked(arguments.out):

@@ -72,8 +72,8 @@ def train(arguments: argparse.Namespace) -> int:
     from xraysynth.gan.train_config import TrainConfig
     from xraysynth.gan.trainer import RESUME
     from xraysynth.gan.trainer import train as train_gan
+    from xraysynth.lock import locked
     from xraysynth.pipeline.definition import with_overrides
-    from xraysynth.pipeline.lock import locked
     from xraysynth.scanfile import open_scans
     from xraysynth.settings import settings_from_mapping
 

@@ -23,6 +23,7 @@ import torch
 from xraysynth.errors import StageError
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_path
+from xraysynth.lock import locked
 from xraysynth.oneshot.segmenter import segmenter_path
 from xraysynth.oneshot.shard_maker import ExportConfig, MadeShard, ShardMaker, ShardTask
 from xraysynth.progress import Progress, silent
@@ -59,8 +60,9 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
     CheckpointError
         If the segmenter is of another generator.
     InputError
-        If `out` holds another export, the generator cannot be asked for what `config` names,
-        there is no CUDA where it was asked for, or hardly any scan reaches `min_confidence`.
+        If `out` holds another export, another process writes there, the generator cannot be asked
+        for what `config` names, there is no CUDA where it was asked for, or hardly any scan
+        reaches `min_confidence`.
     StageError
         If a worker was killed; the whole shards stay, and the same call goes on.
     """
@@ -69,23 +71,28 @@ def export(  # noqa: PLR0913 (what the command line and the pipeline stage name)
     with single_threaded():
         maker = ShardMaker(*files, config)
         info = maker.info(seed)
-        tasks = shard_tasks(config)
-        prepare_folder(out, info, len(tasks))
-        missing = [t for t in tasks if not _is_done(t, out, info)]
-        done = config.count - sum(task.count for task in missing)
-        progress(done, config.count, "")
-        if workers == 1 or len(missing) <= 1:
-            made: Iterator[MadeShard] = (maker.make(task, seed, out) for task in missing)
-        else:
-            made = _made_by_workers(missing, files, config, seed, (out, workers))
-        started, before, rejected = time.monotonic(), done, 0
-        for shard in made:
-            done, rejected = done + shard.count, rejected + shard.rejected
-            rate = (done - before) / max(time.monotonic() - started, 1e-6)
-            share = rejected / (done - before + rejected)
-            more = f", {share:.1%} rejected" if config.min_confidence else ""
-            progress(done, config.count, f"{rate:.0f} scans/s{more}")
-    return finish(out, info)
+        with locked(out, stays=False):
+            tasks = shard_tasks(config)
+            prepare_folder(out, info, len(tasks), samples=config.count)
+            missing = [t for t in tasks if not _is_done(t, out, info)]
+            if workers == 1 or len(missing) <= 1:
+                made: Iterator[MadeShard] = (maker.make(task, seed, out) for task in missing)
+            else:
+                made = _made_by_workers(missing, files, config, seed, (out, workers))
+            _follow(made, config, config.count - sum(task.count for task in missing), progress)
+            return finish(out, info)
+
+
+def _follow(made: Iterator[MadeShard], config: ExportConfig, done: int, progress: Progress) -> None:
+    """Have the shards made, and tell how far that is; `done` samples lay there already."""
+    progress(done, config.count, "")
+    started, before, rejected = time.monotonic(), done, 0
+    for shard in made:
+        done, rejected = done + shard.count, rejected + shard.rejected
+        rate = (done - before) / max(time.monotonic() - started, 1e-6)
+        share = rejected / (done - before + rejected)
+        more = f", {share:.1%} rejected" if config.min_confidence else ""
+        progress(done, config.count, f"{rate:.0f} scans/s{more}")
 
 
 def shard_tasks(config: ExportConfig) -> list[ShardTask]:

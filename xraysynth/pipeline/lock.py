@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xraysynth.errors import InputError, StorageError
+from xraysynth.errors import InputError
+from xraysynth.lock import LOCK, locked
 
-LOCK = ".lock"
 RECORD = "run.json"
 
 
@@ -30,47 +27,6 @@ def run_folder(folder: Path) -> Iterator[None]:
     _refuse_strangers(folder)
     with locked(folder):
         yield
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold any folder for this process alone; create it if need be. Raises as `run_folder` does.
-
-    A POSIX record lock: the kernel drops it when this process ends, however it ends, and worker
-    processes do not inherit it (a `flock` would stay with workers that outlive a killed run).
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        if folder.is_file():
-            raise InputError(f"{folder} is a file; want a folder with --out.") from error
-        raise StorageError(
-            f"{folder} cannot be written ({error.strerror}); choose another folder with --out."
-        ) from error
-    try:
-        _lock(handle, folder)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, folder: Path) -> None:
-    """Take the lock, or say who has it."""
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise StorageError(f"{folder} cannot be locked ({error.strerror}).") from error
-        owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-        raise InputError(
-            f"{folder} is in use by another run (process {owner}); wait until it ends, "
-            "or choose another folder with --out.",
-            code="locked",
-            where=str(folder),
-        ) from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
 
 
 def _refuse_strangers(folder: Path) -> None:

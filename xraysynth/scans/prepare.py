@@ -11,6 +11,7 @@ import pydantic
 
 from xraysynth import scanfile
 from xraysynth.errors import DamagedError, InputError, ReadError
+from xraysynth.lock import locked_file
 from xraysynth.progress import Progress, silent
 from xraysynth.scans.decode import MAX_PIXELS_CEILING, Kind, probe
 from xraysynth.scans.readers import DataFolder, Reader, ScanRecord, open_source
@@ -67,7 +68,7 @@ def prepare(
     ------
     InputError
         The folder is missing, empty, of another layout, or holds no usable scan;
-        the format is unknown. Nothing that was there before is lost.
+        the format is unknown; another process writes `out`. Nothing that was there before is lost.
     """
     folder, reader = open_source(source, format)
     records = _chosen(_records(folder, reader), config)
@@ -81,16 +82,17 @@ def prepare(
         drop_duplicates=config.duplicates == "drop",
         workers=config.workers,
     )
-    scanfile.write_scans(
-        out,
-        batches(job, summary, progress),
-        count=scanfile.AtMost(len(records)),
-        classes=list(job.frame.classes),
-        attributes={
-            "format": reader.name,
-            "settings": config.model_dump(mode="json", exclude={"workers"}),
-        },
-    )
+    with locked_file(out):
+        scanfile.write_scans(
+            out,
+            batches(job, summary, progress),
+            count=scanfile.AtMost(len(records)),
+            classes=list(job.frame.classes),
+            attributes={
+                "format": reader.name,
+                "settings": config.model_dump(mode="json", exclude={"workers"}),
+            },
+        )
     return summary
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xraysynth.errors import InputError, StorageError, XraysynthError
+from xraysynth.lock import locked_file
 from xraysynth.progress import Progress, silent
 from xraysynth.settings import nearest
 from xraysynth.shards.convert_coco import write_coco
@@ -47,7 +48,8 @@ def convert(folder: Path, to: str, out: Path, progress: Progress = silent) -> Co
     Raises
     ------
     InputError
-        If the format is unknown, `out` is not empty, or there is no export.
+        If the format is unknown, `out` is not empty, another process writes there, or there is no
+        export.
     DamagedError
         If a sample cannot be read.
     StorageError
@@ -63,7 +65,17 @@ def convert(folder: Path, to: str, out: Path, progress: Progress = silent) -> Co
             f"{folder} has images of {len(shards.manifest.channels)} channels; the formats hold "
             "1 to 3."
         )
-    _require_free(out)
+    try:
+        with locked_file(out):
+            _require_free(out)
+            objects = _write(shards, to, out, progress)
+    finally:
+        shards.close()
+    return Converted(folder=str(out), format=to, samples=len(shards), objects=objects)
+
+
+def _write(shards: ShardSet, to: str, out: Path, progress: Progress) -> int:
+    """Write all samples to `out` as one step; return the number of objects."""
     partial = out.absolute().with_name(f".{out.absolute().name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -72,6 +84,7 @@ def convert(folder: Path, to: str, out: Path, progress: Progress = silent) -> Co
         if out.exists():
             out.rmdir()
         os.replace(partial, out)
+        return objects
     except XraysynthError:
         raise
     except OSError as error:
@@ -80,9 +93,7 @@ def convert(folder: Path, to: str, out: Path, progress: Progress = silent) -> Co
             "another folder, then run the same command again."
         ) from error
     finally:
-        shards.close()
         shutil.rmtree(partial, ignore_errors=True)
-    return Converted(folder=str(out), format=to, samples=len(shards), objects=objects)
 
 
 def _require_free(out: Path) -> None:

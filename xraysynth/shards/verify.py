@@ -8,6 +8,7 @@ from typing import Any
 
 from xraysynth.errors import DamagedError
 from xraysynth.files import sha256_file
+from xraysynth.lock import LOCK
 from xraysynth.progress import Progress, silent
 from xraysynth.shards import manifest as manifests
 from xraysynth.shards.apart import check_apart
@@ -86,8 +87,8 @@ def verify(folder: Path, progress: Progress = silent) -> VerifyReport:
 
 
 def _extra_files(folder: Path, manifest: Manifest) -> list[Finding]:
-    """Return what lies in the folder but does not belong to the export."""
-    known = {manifests.NAME, *manifest.hashes()}
+    """Return what lies in the folder but does not belong to the export; a lock is no matter."""
+    known = {LOCK, manifests.NAME, *manifest.hashes()}
     extra = sorted(path.name for path in folder.iterdir() if path.name not in known)
     text = "does not belong to the export; move it elsewhere"
     return [Finding(code="file-extra", file=name, message=text) for name in extra]

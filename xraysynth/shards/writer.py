@@ -40,11 +40,22 @@ __all__ = [
 SHARD_FILE = re.compile(r"shard-[0-9]{5,9}\.h5")
 
 
-def prepare_folder(out: Path, info: ExportInfo, shards: int, *, overwrite: bool = False) -> None:
+def prepare_folder(
+    out: Path,
+    info: ExportInfo,
+    shards: int,
+    *,
+    samples: int | None = None,
+    overwrite: bool = False,
+) -> None:
     """Make the folder ready for an export of `shards` shards.
 
-    Shards of the same export stay. Those of another one are in the way: they are deleted with
-    their tables and manifest if `overwrite`, otherwise nothing is touched.
+    Shards of the same export stay. Those of another one, or of a longer one, are in the way: they
+    are deleted with their tables and manifest if `overwrite`, otherwise nothing is touched.
+
+    Parameters
+    ----------
+    samples : of all shards together; by default only the number of shards counts
 
     Raises
     ------
@@ -59,12 +70,12 @@ def prepare_folder(out: Path, info: ExportInfo, shards: int, *, overwrite: bool 
     in_the_way = [
         path
         for path in shard_files(out)
-        if path.name not in wanted or _settings_hash(path) not in ("", info.settings_hash)
+        if path.name not in wanted or _is_of_another(path, info, samples)
     ]
     if in_the_way and not overwrite:
         raise InputError(
-            f"{out} holds {in_the_way[0].name} of another export ({len(in_the_way)} such shards); "
-            "name another folder, or delete this one."
+            f"{out} holds {in_the_way[0].name} of another export, or of a longer one "
+            f"({len(in_the_way)} such shards); name another folder, or delete this one."
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -143,11 +154,17 @@ def shard_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem.split("-")[1]))
 
 
-def _settings_hash(path: Path) -> str:
-    """Return which export a shard belongs to; "" if it cannot tell, so that it is made again."""
-    with suppress(OSError, InputError), hdf5.open_hdf5(path, shardfile.KIND) as file:
-        return str(file.attrs.get("settings_hash", ""))
-    return ""
+def _is_of_another(path: Path, info: ExportInfo, samples: int | None) -> bool:
+    """Tell whether a shard is of another export, or holds samples beyond the number of this one.
+
+    One that cannot tell is not: it is made again.
+    """
+    with suppress(OSError, InputError, ValueError), hdf5.open_hdf5(path, shardfile.KIND) as file:
+        if str(file.attrs.get("settings_hash", "")) not in ("", info.settings_hash):
+            return True
+        last = shardfile.plain_dataset(file, "metadata")[-1:]["sample_index"]
+        return samples is not None and bool((last >= samples).any())
+    return False
 
 
 def _require_complete_row(out: Path, shards: list[Path], info: ExportInfo) -> None:
