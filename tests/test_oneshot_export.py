@@ -12,10 +12,11 @@ import pytest
 import torch
 from export_files import CONFIG, Files, make_files, same_bytes
 
-from xraysynth.errors import CheckpointError, InputError, StageError
+from xraysynth.errors import CheckpointError, InputError, SettingsError, StageError
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.oneshot.export import ExportConfig, export
 from xraysynth.oneshot.segmenter import load_segmenter
+from xraysynth.settings import settings_from_mapping
 from xraysynth.shards.reader import ShardSet
 from xraysynth.shards.verify import verify
 
@@ -104,6 +105,20 @@ def test_another_seed_gives_other_scans_and_needs_another_folder(
     assert not same_bytes(tiny_export, tmp_path / "other")
     with pytest.raises(InputError, match="of another export"):
         export(*tiny_files, CONFIG, 8, tiny_export)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"count": 2**62, "shard_size": 2**62}, "count is 4611686018427387904; it should be less"),
+        ({"count": 2**62}, "count is 4611686018427387904; it should be less"),
+        ({"shard_size": 2**62}, "shard_size is 4611686018427387904; it should be less"),
+        ({"count": 5_000_000, "shard_size": 2}, "make 2500000 shards; want at most 1000000"),
+    ],
+)
+def test_exports_that_no_machine_holds_are_refused(settings: dict[str, int], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings_from_mapping(ExportConfig, settings)
 
 
 def test_a_segmenter_of_another_generator_is_refused(tiny_files: Files, tmp_path: Path) -> None:

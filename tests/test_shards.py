@@ -25,7 +25,7 @@ from xraysynth.shards.describe import describe, several_bits
 from xraysynth.shards.phash import hamming, perceptual_hash
 from xraysynth.shards.reader import ShardSet
 from xraysynth.shards.regions import find_regions
-from xraysynth.shards.samples import ARRAYS, DescribeConfig, SampleArrays, shard_name
+from xraysynth.shards.samples import ARRAYS, DescribeConfig, SampleArrays, join_names, shard_name
 from xraysynth.shards.torch_dataset import ShardDataset
 
 
@@ -351,6 +351,15 @@ def test_impossible_arrays_are_refused(field: str, value: np.ndarray, code: str)
 def test_impossible_class_names_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="want 1 to 32"):
         export_info(class_names=names)
+
+
+def test_class_names_that_no_column_can_list_together_are_refused() -> None:
+    names = ("background", *(f"{place:02d}{'x' * 28}" for place in range(17)))
+    with pytest.raises(InputError, match=r"take 526 bytes .* want at most 512"):
+        export_info(class_names=names)
+    assert len(join_names(export_info(class_names=names[:-1]).class_names[1:], "requested")) == 495
+    with pytest.raises(SchemaError, match="classes_present would take 526 bytes"):
+        join_names(names[1:], "classes_present")
 
 
 def test_unreadable_sample_names_shard_and_rows(tmp_path: Path) -> None:

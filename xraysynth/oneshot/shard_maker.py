@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xraysynth.errors import InputError
 from xraysynth.files import sha256_file
@@ -22,18 +22,28 @@ from xraysynth.oneshot.request import RequestRule, known_of
 from xraysynth.oneshot.segmenter import Segmenter, check_belongs, load_segmenter
 from xraysynth.oneshot.selection import select
 from xraysynth.settings import Settings
-from xraysynth.shards.describe import describe, join_names
-from xraysynth.shards.samples import DescribeConfig, ExportInfo, SampleArrays, shard_name
+from xraysynth.shards.describe import describe
+from xraysynth.shards.samples import (
+    DescribeConfig,
+    ExportInfo,
+    SampleArrays,
+    check_names_fit,
+    join_names,
+    shard_name,
+)
 from xraysynth.shards.shardfile import write_shard
+
+MOST_SHARDS = 1_000_000
+"""Each is a file of one folder, and a line of its manifest."""
 
 
 class ExportConfig(Settings):
     """What an export makes."""
 
-    count: int = Field(256, ge=1)
+    count: int = Field(256, ge=1, le=100_000_000)
     """Number of samples."""
-    shard_size: int = Field(128, ge=1)
-    """Samples a shard; the last one may have fewer."""
+    shard_size: int = Field(128, ge=1, le=65_536)
+    """Samples a shard, which a worker holds in memory; the last one may have fewer."""
     truncation_psi: float = Field(EXPORTED_PSI, ge=0, le=1)
     """1 is all that the generator can draw, smaller is safer and more alike."""
     batch: int = Field(16, ge=1)
@@ -55,6 +65,16 @@ class ExportConfig(Settings):
     """Where generator and segmenter run."""
     describe: DescribeConfig = DescribeConfig()
     """How samples are measured and flagged."""
+
+    @model_validator(mode="after")
+    def _not_too_many_shards(self) -> ExportConfig:
+        shards = -(-self.count // self.shard_size)
+        if shards > MOST_SHARDS:
+            raise ValueError(
+                f"shard_size is {self.shard_size}, so that {self.count} samples make {shards} "
+                f"shards; want at most {MOST_SHARDS}. Make shard_size larger"
+            )
+        return self
 
 
 _DTYPES: dict[str, type[np.unsignedinteger] | None] = {
@@ -99,6 +119,7 @@ class ShardMaker:
         self._contains = check_request(
             self.generator.config, config.contains, config.balance, generator_file
         )
+        check_names_fit(self._contains, "requested")
         self._clutter = self.generator.config.clutter if config.use_clutter else ()
         self._rule = self._request_rule(config) if config.use_request else None
         self._segmenter_hash = sha256_file(segmenter_file)[:16]
@@ -152,8 +173,7 @@ class ShardMaker:
         info, name = self.info(seed), shard_name(task.number)
         samples = describe(selected.arrays, info, name, task.first_index, selected.n_rejected)
         samples.metadata["requested"] = [
-            join_names(self._requested(index), samples.metadata.dtype["requested"].itemsize)
-            for index in indices
+            join_names(self._requested(index), "requested") for index in indices
         ]
         write_shard(out / name, samples, info)
         return MadeShard(count=task.count, rejected=int(selected.n_rejected.sum()))

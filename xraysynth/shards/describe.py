@@ -13,6 +13,7 @@ from xraysynth.shards.samples import (
     SampleArrays,
     ShardSamples,
     check_arrays,
+    join_names,
     object_class_ids,
 )
 
@@ -100,7 +101,7 @@ def measure_contents(rows: np.ndarray, arrays: SampleArrays, info: ExportInfo) -
         row["n_classes"] = len(present)
         row["class_bits"] = sum(1 << value for value in np.unique(mask).tolist())
         names = [info.class_names[value] for value in present]
-        row["classes_present"] = join_names(names, rows.dtype["classes_present"].itemsize)
+        row["classes_present"] = join_names(names, "classes_present")
 
 
 def measure_confidence(rows: np.ndarray, arrays: SampleArrays) -> None:
@@ -160,14 +161,3 @@ def several_bits(overlaps: np.ndarray) -> np.ndarray:
     classes = overlaps & ~np.uint32(1)
     several: np.ndarray = (classes & (classes - (classes > 0))) != 0
     return several
-
-
-def join_names(names: list[str], room: int) -> bytes:
-    """Return names with commas between; those that do not fit are left out whole."""
-    text = b""
-    for name in names:
-        longer = text + (b"," if text else b"") + name.encode()
-        if len(longer) > room:
-            break
-        text = longer
-    return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,8 @@ class ExportInfo:
     Raises
     ------
     InputError
-        If there is no class, more than 32, or a name that is empty, too long or double.
+        If there is no class, more than 32, a name that is empty, too long or double, or all names
+        together are too long.
     """
 
     class_names: tuple[str, ...]
@@ -71,6 +72,7 @@ class ExportInfo:
                     f"{name!r} cannot name a class; want 1 to {room} bytes of printable text "
                     "without comma."
                 )
+        check_names_fit(names[1:])
 
     @property
     def settings_hash(self) -> str:
@@ -89,6 +91,48 @@ class ExportInfo:
             "settings": dict(self.settings),
             "describe": self.describe.model_dump(mode="json"),
         }
+
+
+def check_names_fit(names: Iterable[str], column: str = "classes_present") -> None:
+    """Raise unless one sample could hold all these contents: a column lists them with commas.
+
+    Parameters
+    ----------
+    names : classes without background, or contents that can be asked for
+    column : of table `images`
+
+    Raises
+    ------
+    InputError
+        If they do not fit.
+
+    Examples
+    --------
+    >>> check_names_fit(["gun", "knife"])
+    """
+    size, room = len(",".join(names).encode()), schema.table_dtype("images")[column].itemsize
+    if size > room:
+        raise InputError(
+            f"the names of all contents take {size} bytes with commas between them; want at most "
+            f"{room} bytes. Shorten them, or leave some out."
+        )
+
+
+def join_names(names: Iterable[str], column: str) -> bytes:
+    """Return names with commas between, for a column of table `images`.
+
+    Raises
+    ------
+    SchemaError
+        If they do not fit: a name left out would be a content denied.
+    """
+    text, room = ",".join(names).encode(), schema.table_dtype("images")[column].itemsize
+    if len(text) > room:
+        raise SchemaError(
+            f"{column} would take {len(text)} bytes; want at most {room}. Shorten the names.",
+            where=column,
+        )
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
