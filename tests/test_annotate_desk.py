@@ -236,3 +236,14 @@ def test_wide_dual_energy_scans_of_a_conditional_generator_are_labelled_alike(
     tile = fresh_scans(desk, segmenter, desk.class_names, range(1))[0]
     assert tile.label_map.shape == (16, 24)
     assert np.array_equal(open_desk(generator, tmp_path, 0).label_maps[0], labels)
+
+
+def test_a_folder_with_labels_of_another_tool_is_left_alone(
+    desk: Desk, generator: Generator, tmp_path: Path
+) -> None:
+    label_truth(desk, 0)
+    (tmp_path / "l.json").write_text("{}")
+    for attempt in (desk.save, lambda: open_desk(generator, tmp_path, 0)):
+        with pytest.raises(InputError, match=r"has labels in l\.json; choose another folder"):
+            attempt()
+    assert not (tmp_path / "exemplar.json").exists()

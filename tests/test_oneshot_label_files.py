@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 from oneshot_toy import CLASSES, SIZE, toy_exemplar, toy_generator
 
 from xraysynth import schema
-from xraysynth.errors import CheckpointError, InputError, XraysynthError
+from xraysynth.errors import CheckpointError, InputError, ReadError, XraysynthError
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.exemplar_folder import load_exemplar, load_exemplars, save_exemplar
 from xraysynth.oneshot.label_files import read_labels
+from xraysynth.scans.decode import decode_indices
 
 ROOT = Path(__file__).parents[1]
 SQUARE = [[2, 3], [6, 3], [6, 5], [2, 5]]
@@ -149,6 +151,18 @@ FAULTS = [
     (coco({"size": [16, 16], "counts": "~~"}), "exemplar-files", "run-length code"),
     (coco({"size": "big", "counts": RUNS}), "exemplar-files", "size 'big'"),
     (labelme(shape(), size=(float("inf"), 3)), "exemplar-files", "size is inf"),  # type: ignore[arg-type]
+    (labelme(shape(), size=("16.9", 16)), "exemplar-files", "size is 16.9 x 16; want whole"),  # type: ignore[arg-type]
+    (
+        labelme(shape(), shape([[1, 1], [1, 1], [1, 1]])),
+        "exemplar-label",
+        "region of 'disc' at x 1, y 1 covers the centre of no pixel",
+    ),
+    (coco({"size": [16, 16], "counts": ""}), "exemplar-label", "covers the centre of no pixel"),
+    (
+        {**coco([[2, 3, 6, 3, 6, 5]]), "images": [{"id": 2, "file_name": "scan.png"}]},
+        "exemplar-files",
+        "annotations of image_id 1, which `images` lacks",
+    ),
     ({"points": []}, "exemplar-files", "neither `shapes`"),
     (labelme(shape(label=None)), "exemplar-files", "`label` is None; want text"),  # type: ignore[arg-type]
     (labelme(shape(label=["a"])), "exemplar-files", r"`label` is \['a'\]"),  # type: ignore[arg-type]
@@ -300,3 +314,44 @@ def test_folders_inside_are_further_exemplars(generator: Generator, tmp_path: Pa
     assert len(load_exemplars(tmp_path, generator)) == 3
     (tmp_path / "exemplar.json").unlink()
     assert len(load_exemplars(tmp_path, generator)) == 2
+
+
+def test_whole_numbers_written_as_floats_are_the_same_ids(tmp_path: Path) -> None:
+    document = coco([[2, 3, 6, 3, 6, 5, 2, 5]])
+    document["annotations"][0].update(image_id=1.0, category_id=7.0)
+    assert np.array_equal(read(tmp_path, document), expected())
+
+
+@pytest.mark.parametrize("name", ["nowhere/labels.json", "labels.json", "folder.json"])
+def test_a_label_file_that_is_not_there_is_said_to_be_so(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(InputError, match=r"\.json is (not there|a folder); want the label file"):
+        read_labels(tmp_path / name, (SIZE, SIZE), CLASSES)
+
+
+def test_more_names_than_a_label_map_holds_are_counted_first(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(
+        json.dumps(labelme(*(shape(label=f"c{number}") for number in range(300))))
+    )
+    with pytest.raises(InputError, match=r"301 classes .*want 2 to 32") as caught:
+        read_labels(tmp_path / "labels.json", (SIZE, SIZE), ())
+    assert caught.value.code == "exemplar-classes"
+
+
+def test_a_png_without_names_says_where_to_give_them(tmp_path: Path) -> None:
+    PIL.Image.fromarray(expected()).save(tmp_path / "mine.png")
+    with pytest.raises(InputError, match=r"--classes background,knife, or .* in exemplar\.json"):
+        read_labels(tmp_path / "mine.png", (SIZE, SIZE), ())
+
+
+def test_a_jpeg_is_no_label_map(tmp_path: Path) -> None:
+    PIL.Image.fromarray(expected()).save(tmp_path / "mine.png", format="JPEG")
+    with pytest.raises(InputError, match="it is not a PNG image"):
+        read_labels(tmp_path / "mine.png", (SIZE, SIZE), CLASSES)
+
+
+def test_a_negative_id_is_named() -> None:
+    data = io.BytesIO()
+    PIL.Image.fromarray(np.full((2, 2), -3, np.int32)).save(data, format="TIFF")
+    with pytest.raises(ReadError, match="holds the class id -3; want ids of 0 and above"):
+        decode_indices(data.getvalue(), 4)

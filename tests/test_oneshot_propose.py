@@ -10,7 +10,7 @@ from scipy.cluster.vq import vq
 
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.clustering import mapped_latents
-from xraysynth.oneshot.exemplar_folder import numbered_latents
+from xraysynth.oneshot.exemplar_scan import numbered_latents
 from xraysynth.oneshot.features import project
 from xraysynth.oneshot.groups import group_maps, learn_groupings
 from xraysynth.oneshot.propose import ProposeConfig, choose, coverage, likeness, propose

@@ -26,6 +26,8 @@ from xraysynth.oneshot.segmenter import load_segmenter
 from xraysynth.settings import settings_from_mapping
 
 QUICK = InversionConfig(candidates=64, steps=120, pull=0.0)
+INSTANT = InversionConfig(candidates=1, steps=1)
+SLOW = InversionConfig(candidates=64, steps=10_000)
 SIZE = 16
 FACTOR = 3
 """The real scan is so many times as large as what the generator draws."""
@@ -137,6 +139,56 @@ def test_labels_of_another_size_are_refused(generator: Generator, scan: tuple[Pa
     changed(scan[1], imageWidth=99)
     with pytest.raises(InputError, match="is 99 x 48 pixels; its scan is 48 x 48"):
         read_real_scan(*scan, generator)
+
+
+def write_map(folder: Path, name: str, ids: tuple[int, ...]) -> tuple[Path, Path]:
+    """Write a scan, and a label map with a row of each id under open air."""
+    noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    label_map = np.zeros((SIZE, SIZE), np.uint8)
+    for row, class_id in enumerate(ids):
+        label_map[row] = class_id
+    PIL.Image.fromarray(noise).save(folder / f"{name}.png")
+    PIL.Image.fromarray(label_map).save(folder / f"{name}-map.png")
+    return folder / f"{name}.png", folder / f"{name}-map.png"
+
+
+def test_scans_may_show_different_classes(generator: Generator, tmp_path: Path) -> None:
+    scans = [write_map(tmp_path, "a", (1,)), write_map(tmp_path, "b", (2,))]
+    names = ("background", "knife", "gun")
+    found = inverted_exemplars(generator, scans, INSTANT, 0, class_names=names)
+    assert [one.exemplar.class_names[1:] for one in found] == [("knife",), ("gun",)]
+    for row, one in enumerate(found):
+        assert np.array_equal(one.exemplar.label_map, np.arange(SIZE)[:, None] == np.zeros(SIZE))
+        assert set(one.class_errors) == {"background", names[row + 1]}
+
+
+def test_a_class_that_no_scan_shows_is_named_with_the_files(
+    generator: Generator, tmp_path: Path
+) -> None:
+    scans = [write_map(tmp_path, "a", (1,)), write_map(tmp_path, "b", (1,))]
+    names = ("background", "knife", "gun")
+    with pytest.raises(InputError, match=r"'gun' in .*a-map\.png, .*b-map\.png") as caught:
+        inverted_exemplars(generator, scans, INSTANT, 0, class_names=names)
+    assert "exemplar.json" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ids", "names", "sentence"),
+    [
+        ((1,) * SIZE, ("background", "knife"), "'background'; leave what is open belt and air"),
+        ((), ("background",), "1 classes were given"),
+        ((1,), ("knife", "bag"), "first class is 'knife'; want 'background'"),
+    ],
+)
+def test_a_scan_without_background_or_objects_is_told_before_the_inversion(
+    generator: Generator,
+    tmp_path: Path,
+    ids: tuple[int, ...],
+    names: tuple[str, ...],
+    sentence: str,
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        inverted_exemplars(generator, [write_map(tmp_path, "a", ids)], SLOW, 0, class_names=names)
 
 
 def test_a_class_that_vanishes_is_named(generator: Generator, scan: tuple[Path, Path]) -> None:

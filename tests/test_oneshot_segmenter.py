@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -211,3 +212,19 @@ def test_smoothing_averages_a_square_and_keeps_a_constant() -> None:
     assert smoothed(scores, 0) is scores
     assert smoothed(scores, 1)[0, 0, 1:4, 1:4].tolist() == [[1.0] * 3] * 3
     assert torch.allclose(smoothed(torch.ones(1, 1, 5, 5), 2), torch.ones(1, 1, 5, 5))
+
+
+def test_exemplars_of_too_many_classes_together_are_refused_before_learning() -> None:
+    generator, names = toy_generator(), [f"c{number}" for number in range(62)]
+    label_map = np.arange(256).reshape(16, 16) % 32
+    exemplars = [
+        dataclasses.replace(
+            toy_exemplar(generator),
+            label_map=label_map.astype(np.uint8),
+            class_names=("background", *names[start : start + 31]),
+        )
+        for start in (0, 31)
+    ]
+    endless = LearnConfig(cluster=ClusterConfig(steps=10**6), head=TINY.head)
+    with pytest.raises(InputError, match="2 exemplars have 63 classes together; want at most 32"):
+        learn_segmenter(generator, exemplars, endless, 0)

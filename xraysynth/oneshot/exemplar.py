@@ -8,8 +8,10 @@ may stand in it, is told in `exemplar_folder.py`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from xraysynth.schema import MAX_CLASSES, classes
 
 SPARE_COLOURS = ((0, 158, 115), (0, 0, 0), (240, 228, 66), (204, 0, 204), (213, 0, 0))
 """For classes that `data_schema/classes.yaml` does not know, in turn."""
+BACKGROUND = "background"
+"""Name of id 0. Exemplars are joined by the names of their classes, so it has one name in all."""
 MAX_CODE = 1e4
 """No number of a latent is larger. Those of the bundled generators reach 16; synthesis squares them
 and draws what tells nothing beyond 1e18 in single precision, 65504 in half."""
@@ -73,16 +77,10 @@ def check_exemplar(exemplar: Exemplar) -> None:
     Raises
     ------
     InputError
-        Sizes differ, an id has no name, a class has no pixel, too many or repeated classes.
+        Sizes differ, an id has no name, a class has no pixel; what `check_class_names` raises.
     """
     names, labels = exemplar.class_names, exemplar.label_map
-    for name in names:
-        check_class_name(name)
-    if not 2 <= len(names) <= MAX_CLASSES or len(set(names)) != len(names):
-        raise InputError(
-            f"the exemplar has the classes {list(names)}; want 2 to {MAX_CLASSES} different names.",
-            code="exemplar-classes",
-        )
+    check_class_names(names)
     if labels.shape != exemplar.image.shape[:2]:
         raise InputError(
             f"the label map is {_size(labels)} pixels and its scan {_size(exemplar.image)}; label "
@@ -93,15 +91,51 @@ def check_exemplar(exemplar: Exemplar) -> None:
     if found[-1] >= len(names):
         raise InputError(
             f"the label map holds class id {found[-1]}; want 0 to {len(names) - 1} "
-            f"({', '.join(names)}). Add the class to exemplar.json or repaint those pixels.",
+            f"({', '.join(names)}). Name that class too, or repaint those pixels.",
             code="exemplar-class",
         )
     missing = sorted(set(range(len(names))) - set(found.tolist()))
     if missing:
+        name = names[missing[0]]
+        todo = (
+            "leave what is open belt and air unlabelled."
+            if name == BACKGROUND
+            else "label some, or take the class out of the list of classes."
+        )
         raise InputError(
-            f"the label map has no pixel of class {names[missing[0]]!r}; label some, or take the "
-            "class out of exemplar.json.",
-            code="exemplar-empty",
+            f"the label map has no pixel of class {name!r}; {todo}", code="exemplar-empty"
+        )
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Check the names of an exemplar's ids.
+
+    Raises
+    ------
+    InputError
+        Too many, too few or repeated ones, one that cannot be a name, or no background first.
+
+    Examples
+    --------
+    >>> check_class_names(["knife", "bag"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    xraysynth.errors.InputError: the first class is 'knife'; want 'background', the class of all ...
+    """
+    for name in names:
+        check_class_name(name)
+    if not 2 <= len(names) <= MAX_CLASSES or len(set(names)) != len(names):
+        listed = ", ".join(names[:MAX_CLASSES])
+        raise InputError(
+            f"{len(names)} classes were given ({listed}); want 2 to {MAX_CLASSES} different ones, "
+            "background among them. Leave some out, or join them under one name.",
+            code="exemplar-classes",
+        )
+    if names[0] != BACKGROUND:
+        raise InputError(
+            f"the first class is {names[0]!r}; want {BACKGROUND!r}, the class of all that nobody "
+            "labels: put it first.",
+            code="exemplar-classes",
         )
 
 
@@ -151,6 +185,15 @@ def check_exemplar_belongs(
             f"{size_px[1]} x {size_px[0]}. Label again.",
             code="exemplar-generator",
         )
+
+
+@contextmanager
+def naming(what: Path | str) -> Iterator[None]:
+    """Say of which exemplar an error is, where several are given."""
+    try:
+        yield
+    except (InputError, CheckpointError) as error:
+        raise type(error)(f"{what}: {error}", code=error.code) from None
 
 
 def class_colours(class_names: Sequence[str]) -> list[tuple[int, int, int]]:

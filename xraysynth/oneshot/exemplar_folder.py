@@ -10,36 +10,35 @@ own are further exemplars.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import safetensors
 import safetensors.numpy
-import torch
 from pydantic import Field, PositiveInt
 
-from xraysynth.errors import CheckpointError, InputError, SettingsError
+from xraysynth.errors import InputError, SettingsError
 from xraysynth.files import whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
-from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.oneshot.exemplar import (
-    MAX_CODE,
     Exemplar,
     ScanNumber,
     check_exemplar_belongs,
     class_colours,
     display_image,
+    naming,
 )
-from xraysynth.oneshot.features import device_of
-from xraysynth.oneshot.label_files import label_file_in, read_labels
+from xraysynth.oneshot.exemplar_scan import (
+    check_same_latent,
+    check_same_scan,
+    drawn_scan,
+    numbered_latents,
+    read_latent,
+    read_scan,
+)
+from xraysynth.oneshot.label_files import check_no_labels, label_file_in, read_labels
 from xraysynth.settings import Settings, settings_from_mapping
-
-SAME_SCAN_LEVELS = 8.0
-"""Two pictures of one scan differ by less, on average, of 255: another machine rounds otherwise."""
 
 
 class ExemplarFile(Settings):
@@ -71,8 +70,15 @@ class ExemplarFile(Settings):
 
 
 def save_exemplar(exemplar: Exemplar, folder: Path) -> None:
-    """Write an exemplar to a folder; `exemplar.json` comes last, so half of one is refused."""
+    """Write an exemplar to a folder; `exemplar.json` comes last, so half of one is refused.
+
+    Raises
+    ------
+    InputError
+        The folder has labels in another file.
+    """
     folder = Path(folder)
+    check_no_labels(folder)
     (folder / "exemplar.json").unlink(missing_ok=True)
     label_map = PIL.Image.fromarray(exemplar.label_map)
     label_map.putpalette(
@@ -131,15 +137,15 @@ def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
     folder = Path(folder)
     content = _read_content(folder)
     latent_w = _latent(folder, content, generator)
-    seen = _read_scan(folder / "scan.png") if (folder / "scan.png").is_file() else None
+    seen = read_scan(folder / "scan.png") if (folder / "scan.png").is_file() else None
     _check_size(folder, content, seen)
-    image = _drawn(generator, latent_w) if generator is not None else seen
+    image = drawn_scan(generator, latent_w) if generator is not None else seen
     if image is None:
         raise _missing(folder, "scan.png")
     rows, columns = content.size_px or image.shape[:2]
     labels = read_labels(label_file_in(folder), (columns, rows), content.classes)
     known_as = content.generator or _hash_of(folder, generator)
-    with _naming(folder):
+    with naming(folder):
         exemplar = Exemplar(
             latent_w=latent_w,
             label_map=labels.label_map,
@@ -153,17 +159,11 @@ def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
             shape = (generator.num_ws, generator.w_dim)
             check_exemplar_belongs(exemplar, generator_hash(generator), shape, generator.size_px)
     if generator is not None:
-        _check_same_scan(folder, seen, image)
+        if content.number is not None:
+            check_same_latent(folder / "latent.safetensors", latent_w, content.number, generator)
+        if seen is not None:
+            check_same_scan(folder / "scan.png", seen, image)
     return exemplar
-
-
-@contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """Say of which exemplar an error is, where several are given."""
-    try:
-        yield
-    except (InputError, CheckpointError) as error:
-        raise type(error)(f"{folder}: {error}", code=error.code) from None
 
 
 def _read_content(folder: Path) -> ExemplarFile:
@@ -218,7 +218,7 @@ def _latent(folder: Path, content: ExemplarFile, generator: Generator | None) ->
     """Return `latent_w` (num_ws, w_dim) float32, from its file or from seed and index."""
     path = folder / "latent.safetensors"
     if path.is_file():
-        return _read_latent(path)
+        return read_latent(path)
     number = content.number
     if number is None:
         raise InputError(
@@ -229,70 +229,3 @@ def _latent(folder: Path, content: ExemplarFile, generator: Generator | None) ->
     if generator is None:
         raise _missing(folder, path.name)
     return numbered_latents(generator, number.seed, [number.index], number.truncation_psi)[0]
-
-
-def numbered_latents(
-    generator: Generator, seed: int, indices: Sequence[int], truncation_psi: float
-) -> np.ndarray:
-    """Return `latent_w` (n, num_ws, w_dim) float32 of numbered generated scans."""
-    latent_z = latents(generator, seed, indices).to(device_of(generator))
-    with torch.no_grad():
-        mapped = generator.mapping(latent_z, truncation_psi=truncation_psi)
-    return np.ascontiguousarray(mapped.cpu().numpy(), dtype=np.float32)
-
-
-def _drawn(generator: Generator, latent_w: np.ndarray) -> np.ndarray:
-    """Return the scan (H, W, C) uint8 of a latent; black where the latent does not fit."""
-    if latent_w.shape != (generator.num_ws, generator.w_dim):
-        return np.zeros((*generator.size_px, 3), np.uint8)
-    with torch.no_grad():
-        code = torch.from_numpy(latent_w)[None].to(device_of(generator))
-        drawn = generator.synthesis(code, noise_mode="const")
-    return generated_images(generator, drawn)[0]
-
-
-def _check_same_scan(folder: Path, seen: np.ndarray | None, drawn: np.ndarray) -> None:
-    """Raise if `scan.png` is another scan than the one whose latent is given."""
-    if seen is None:
-        return
-    shown = display_image(drawn)
-    same = seen.shape == shown.shape
-    if not same or np.abs(seen.astype(int) - shown).mean() > SAME_SCAN_LEVELS:
-        raise InputError(
-            f"{folder / 'scan.png'} is not what this generator draws for the exemplar's latent, "
-            "seed and index, so its labels would lie; correct them, or label the right scan.",
-            code="exemplar-latent",
-        )
-
-
-def _read_scan(path: Path) -> np.ndarray:
-    """Return a picture (H, W, 3) uint8, or raise."""
-    try:
-        with PIL.Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path} is not a readable picture ({error}); want a PNG. Save it again.",
-            code="exemplar-files",
-        ) from None
-
-
-def _read_latent(path: Path) -> np.ndarray:
-    """Return `latent_w` (num_ws, w_dim) float32."""
-    try:
-        tensors = safetensors.numpy.load(path.read_bytes())
-        with np.errstate(over="ignore"):  # What float32 cannot hold is refused below.
-            latent = np.asarray(tensors["latent_w"], dtype=np.float32)
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path} is not a latent ({error}); want `latent_w` in safetensors. Copy it again.",
-            code="exemplar-files",
-        ) from None
-    largest = np.abs(latent).max(initial=0)
-    if latent.ndim != 2 or not largest <= MAX_CODE:  # Nor is a NaN.
-        raise InputError(
-            f"{path} has a latent of shape {latent.shape} with magnitudes up to {largest:.3g}; "
-            f"want (num_ws, w_dim), none above {MAX_CODE:g}. Copy it again.",
-            code="exemplar-files",
-        )
-    return latent

@@ -14,6 +14,7 @@ from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.exemplar import Exemplar, check_exemplar_belongs
 from xraysynth.oneshot.features import device_of
+from xraysynth.schema import MAX_CLASSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def lesson(generator: Generator, exemplars: Sequence[Exemplar]) -> Lesson:
     Raises
     ------
     InputError
-        If there is no exemplar.
+        If there is no exemplar, or all together have too many classes.
     CheckpointError
         If an exemplar is of another generator.
     """
@@ -56,6 +57,12 @@ def lesson(generator: Generator, exemplars: Sequence[Exemplar]) -> Lesson:
         shape = (generator.num_ws, generator.w_dim)
         check_exemplar_belongs(exemplar, belongs_to, shape, generator.size_px)
     names = tuple(dict.fromkeys(name for e in exemplars for name in e.class_names))
+    if len(names) > MAX_CLASSES:
+        raise InputError(
+            f"the {len(exemplars)} exemplars have {len(names)} classes together; want at most "
+            f"{MAX_CLASSES}. Leave exemplars out, or give classes of one kind one name.",
+            code="exemplar-classes",
+        )
     own_ids = [np.array([names.index(name) for name in e.class_names]) for e in exemplars]
     labels = [ids[e.label_map] for ids, e in zip(own_ids, exemplars, strict=True)]
     device = device_of(generator)

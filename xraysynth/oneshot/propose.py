@@ -17,7 +17,7 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import EXPORTED_PSI
 from xraysynth.oneshot.choice import strangeness
 from xraysynth.oneshot.exemplar import ScanNumber
-from xraysynth.oneshot.exemplar_folder import numbered_latents
+from xraysynth.oneshot.exemplar_scan import numbered_latents
 from xraysynth.oneshot.features import SiteMap, device_of
 from xraysynth.oneshot.groups import group_maps
 from xraysynth.oneshot.segmenter import Segmenter

@@ -10,7 +10,7 @@ and a warning where it is too much.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from xraysynth.files import whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inversion import Inversion, InversionConfig, invert
-from xraysynth.oneshot.exemplar import Exemplar, display_image
+from xraysynth.oneshot.exemplar import Exemplar, display_image, naming
 from xraysynth.oneshot.exemplar_folder import save_exemplar
 from xraysynth.oneshot.label_files import Labels, read_labels
 from xraysynth.progress import Progress, silent
@@ -175,13 +175,44 @@ def inverted_exemplars(  # noqa: PLR0913 (what command and pipeline name)
     if not scans:
         raise InputError("no labelled scan was given; want at least one scan and its label file.")
     read = [read_real_scan(scan, labels, generator, class_names) for scan, labels in scans]
-    for one in read:  # A fault in the labels is told before minutes of inversion are spent.
-        _exemplar(generator, one, one.image, np.zeros((1, 1)), "")
+    files = [labels for _, labels in scans]
+    _check_shown(read, files, class_names)
+    read = [replace(one, labels=_shown(one.labels)) for one in read]
+    for one, labels in zip(read, files, strict=True):
+        # A fault in the labels is told before minutes of inversion are spent.
+        with naming(labels):
+            _exemplar(generator, one, one.image, np.zeros((1, 1)), "")
     found = invert(generator, np.stack([one.image for one in read]), config, seed, progress)
     return [
         _judged(generator, one, found, row, scan.name)
         for row, (one, (scan, _)) in enumerate(zip(read, scans, strict=True))
     ]
+
+
+def _check_shown(
+    read: Sequence[RealScan], files: Sequence[Path], class_names: Sequence[str]
+) -> None:
+    """Raise unless every class that was given is labelled in one of the scans at least."""
+    shown = {name for one in read for name in _shown(one.labels).class_names}
+    for name in class_names:
+        if name not in shown:
+            raise InputError(
+                f"no pixel is labelled {name!r} in {', '.join(map(str, files))}; label some, or "
+                "take it out of the classes given.",
+                code="exemplar-empty",
+            )
+
+
+def _shown(labels: Labels) -> Labels:
+    """Return labels without the classes that no pixel is of; the background stays.
+
+    Scans show different things, and a lesson joins their classes by name.
+    """
+    ids = np.union1d([0], np.unique(labels.label_map))
+    return Labels(
+        label_map=np.searchsorted(ids, labels.label_map).astype(np.uint8),
+        class_names=tuple(labels.class_names[class_id] for class_id in ids),
+    )
 
 
 def _judged(

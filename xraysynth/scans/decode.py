@@ -14,6 +14,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from xraysynth.errors import ReadError
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+EXACT_FORMATS = ("PNG", "BMP", "TIFF")
+"""JPEG changes numbers, and with them the classes that they stand for."""
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
 SCALED_BY = {"L;2": 85, "L;4": 17}
@@ -75,7 +77,9 @@ def decode(data: bytes, max_pixels: int) -> np.ndarray:
     return array.reshape(height, width, kind.channels)
 
 
-def decode_indices(data: bytes, max_pixels: int) -> np.ndarray:
+def decode_indices(
+    data: bytes, max_pixels: int, formats: tuple[str, ...] = EXACT_FORMATS
+) -> np.ndarray:
     """Return (row, col) of the whole numbers in a mask, as they stand in the file.
 
     Those of a palette are its indices, not its colours; those of 2 or 4 bits end at 3 or 15.
@@ -83,9 +87,10 @@ def decode_indices(data: bytes, max_pixels: int) -> np.ndarray:
     Raises
     ------
     ReadError
-        If the image is damaged, too large, or in colour without a palette.
+        If the image is damaged, too large, of another format, in colour without a palette, or
+        holds a number below 0.
     """
-    with _opened(data) as image:
+    with _opened(data, formats) as image:
         if image.size[0] * image.size[1] > max_pixels:
             raise ReadError(
                 f"its mask is {image.size[0]}x{image.size[1]} px, larger than the scan."
@@ -93,23 +98,29 @@ def decode_indices(data: bytes, max_pixels: int) -> np.ndarray:
         if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
             raise ReadError(f"its mask is of mode {image.mode}; want grey or indexed pixels.")
         scaled_by = _scaled_by(image)
-        return np.array(image).astype(np.int64) // scaled_by
+        ids = np.array(image).astype(np.int64) // scaled_by
+        if ids.min(initial=0) < 0:
+            raise ReadError(f"its mask holds the class id {ids.min()}; want ids of 0 and above.")
+        return ids
 
 
 @contextmanager
-def _opened(data: bytes | io.BufferedReader) -> Iterator[ImageFile.ImageFile]:
+def _opened(
+    data: bytes | io.BufferedReader, formats: tuple[str, ...] = FORMATS
+) -> Iterator[ImageFile.ImageFile]:
     """Open an image; whatever goes wrong with its content is a `ReadError`."""
     try:
         with warnings.catch_warnings():
             # Odd metadata and large sizes only warn; what matters is checked here.
             warnings.simplefilter("ignore")
             source = io.BytesIO(data) if isinstance(data, bytes) else data
-            with Image.open(source, formats=FORMATS) as image:
+            with Image.open(source, formats=formats) as image:
                 yield image
     except ReadError:
         raise
     except UnidentifiedImageError:
-        raise ReadError("it is not a PNG, JPEG, BMP or TIFF image.") from None
+        known = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
+        raise ReadError(f"it is not a {known} image.") from None
     except Exception as error:
         # Decoders of damaged or hostile bytes raise almost anything: OSError, SyntaxError,
         # ValueError, struct.error, zlib.error, IndexError, DecompressionBombError, MemoryError.

@@ -37,12 +37,33 @@ def label_map(
     if annotation.mask:
         return _from_indices(folder, annotation, size_px, classes)
     labels = np.zeros((size_px[1], size_px[0]), np.uint8)
-    regions = [(_region(outline, size_px), outline.name) for outline in annotation.outlines]
+    regions = [(region_of(outline, size_px), outline.name) for outline in annotation.outlines]
     # Large ones first, so that what lies within another's outline stays visible.
     regions.sort(key=lambda region: -int(region[0].sum()))
     for region, name in regions:
         labels[region] = classes.index(name)
     return labels
+
+
+def region_of(outline: Outline, size_px: tuple[int, int]) -> np.ndarray:
+    """Return (row, col) bool, True at the pixels whose centres lie inside an outline.
+
+    Raises
+    ------
+    ReadError
+        If a corner is not a number, or the runs are of another size.
+    """
+    if outline.runs:
+        return mask_of(outline.runs, *size_px)
+    region = np.zeros((size_px[1], size_px[0]), bool)
+    for points in outline.polygons:
+        corners = np.array(points)
+        if not np.isfinite(corners).all():
+            raise ReadError(f"an outline of {outline.name} has a corner that is not a number.")
+        # Pixel column c spans c to c + 1, so its centre stands half a pixel further.
+        inside = polygon(corners[:, 1] - 0.5, corners[:, 0] - 0.5, shape=region.shape)
+        region[inside] = True
+    return region
 
 
 def letterbox_labels(labels: np.ndarray, shape: tuple[int, int], content: Content) -> np.ndarray:
@@ -68,21 +89,6 @@ def letterbox_labels(labels: np.ndarray, shape: tuple[int, int], content: Conten
     return frame
 
 
-def _region(outline: Outline, size_px: tuple[int, int]) -> np.ndarray:
-    """Return (row, col) bool, True inside an outline."""
-    if outline.runs:
-        return mask_of(outline.runs, *size_px)
-    region = np.zeros((size_px[1], size_px[0]), bool)
-    for points in outline.polygons:
-        corners = np.array(points)
-        if not np.isfinite(corners).all():
-            raise ReadError(f"an outline of {outline.name} has a corner that is not a number.")
-        # Pixel column c spans c to c + 1, so its centre stands half a pixel further.
-        inside = polygon(corners[:, 1] - 0.5, corners[:, 0] - 0.5, shape=region.shape)
-        region[inside] = True
-    return region
-
-
 def _from_indices(
     folder: DataFolder, annotation: Annotation, size_px: tuple[int, int], classes: Sequence[str]
 ) -> np.ndarray:
@@ -95,7 +101,7 @@ def _from_indices(
         )
     ids = np.where(ids == VOID, 0, ids)
     names = annotation.mask_classes
-    if ids.min() < 0 or ids.max() >= len(names):
+    if ids.max() >= len(names):
         raise ReadError(
             f"its mask {annotation.mask} has ids {ids.min()} to {ids.max()}; there are names for "
             f"0 to {len(names) - 1}."

@@ -19,9 +19,11 @@ from xraysynth.gan.generator import Generator
 from xraysynth.gan.sampling import generated_images
 from xraysynth.oneshot.annotate.work import Work, WorkScan, label_maps_of, load_work, save_work
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber, check_class_name
-from xraysynth.oneshot.exemplar_folder import numbered_latents, save_exemplar
+from xraysynth.oneshot.exemplar_folder import save_exemplar
+from xraysynth.oneshot.exemplar_scan import numbered_latents
 from xraysynth.oneshot.features import SiteMap, device_of
 from xraysynth.oneshot.groups import group_maps
+from xraysynth.oneshot.label_files import check_no_labels
 from xraysynth.schema import MAX_CLASSES
 
 FIRST_CLASSES = ("background", "bag", "organic", "metal")
@@ -149,13 +151,21 @@ class Desk:
         return [self._exemplar(place) for place in places]
 
     def save(self) -> list[Path]:
-        """Write every labelled scan as an exemplar: one in the folder itself, more inside it."""
+        """Write every labelled scan as an exemplar: one in the folder itself, more inside it.
+
+        Raises
+        ------
+        InputError
+            As `exemplars`; or one of these folders has labels of another tool.
+        """
         exemplars = self.exemplars()
         first = self.find(exemplars[0].scan) if exemplars[0].scan else None
-        for old in self.folder.glob("scan-*/exemplar.json"):
-            old.unlink()
         inner = sorted(self._name(place) for place in self.labelled() if place != first)
         folders = [self.folder, *(self.folder / name for name in inner)]
+        for folder in folders:
+            check_no_labels(folder)
+        for old in self.folder.glob("scan-*/exemplar.json"):
+            old.unlink()
         for exemplar, folder in zip(exemplars, folders, strict=True):
             save_exemplar(exemplar, folder)
         return folders

@@ -11,7 +11,7 @@ import torch
 from xraysynth.gan.sampling import EXPORTED_PSI, generated_images
 from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.exemplar import Exemplar, ScanNumber
-from xraysynth.oneshot.exemplar_folder import numbered_latents
+from xraysynth.oneshot.exemplar_scan import numbered_latents
 from xraysynth.oneshot.features import device_of
 from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
 from xraysynth.oneshot.segmenter import Segmenter

@@ -9,6 +9,7 @@ from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.annotate.desk import Desk
 from xraysynth.oneshot.annotate.work import load_work
 from xraysynth.oneshot.groups import learn_groupings
+from xraysynth.oneshot.label_files import check_no_labels
 from xraysynth.oneshot.propose import propose
 from xraysynth.progress import Progress, silent
 
@@ -21,10 +22,11 @@ def open_desk(generator: Generator, folder: Path, seed: int, progress: Progress 
     Raises
     ------
     InputError
-        The folder holds work on another generator.
+        The folder holds work on another generator, or labels of another tool.
     DamagedError
         The work in the folder is not what was written.
     """
+    check_no_labels(folder)  # An exemplar cannot be saved there.
     load_work(folder, generator_hash(generator))  # Work that cannot be taken up is told at once.
     progress(0, 2, "grouping pixels")
     desk = Desk(

@@ -53,7 +53,7 @@ class CocoDocument:
 
     def objects_of(self, image: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the annotations of an entry of `images`."""
-        return self.objects.get(str(image.get("id")), [])
+        return self.objects.get(_key(image.get("id")), [])
 
     def annotation(self, image: dict[str, Any]) -> Annotation:
         """Return what the file says about an entry of `images`.
@@ -63,7 +63,7 @@ class CocoDocument:
         ReadError
             An annotation is damaged, or an id does not tell which image or category it is of.
         """
-        objects, files = self.objects_of(image), self.files[str(image.get("id"))]
+        objects, files = self.objects_of(image), self.files[_key(image.get("id"))]
         if objects and len(files) > 1:
             raise ReadError(
                 f"the image_id {image.get('id')} of its annotations is that of {files[0]!r} and "
@@ -71,7 +71,7 @@ class CocoDocument:
             )
         boxes, outlines, labels = [], [], []
         for entry in objects:
-            name = self._name(str(entry.get("category_id")))
+            name = self._name(_key(entry.get("category_id")))
             labels.append(name)
             if entry.get("bbox"):
                 boxes.append(_box(name, entry["bbox"]))
@@ -101,7 +101,7 @@ def coco_document(document: dict[str, Any], path: str) -> CocoDocument:
     images = mappings(document.get("images"), f"`images` in {path}")
     objects: dict[str, list[dict[str, Any]]] = {}
     for entry in mappings(document.get("annotations", []), f"`annotations` in {path}"):
-        objects.setdefault(str(entry.get("image_id")), []).append(entry)
+        objects.setdefault(_key(entry.get("image_id")), []).append(entry)
     categories = mappings(document.get("categories", []), f"`categories` in {path}")
     return CocoDocument(
         images=images,
@@ -111,11 +111,17 @@ def coco_document(document: dict[str, Any], path: str) -> CocoDocument:
     )
 
 
+def _key(value: Any) -> str:
+    """Return an id as text: tools write 1, "1" and, from tables of floats, 1.0."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
 def _by_id(entries: list[dict[str, Any]], key: str) -> dict[str, list[Any]]:
     """Return what the entries of each id hold under a key: one value, or two that differ."""
     found: dict[str, list[Any]] = {}
     for entry in entries:
-        values = found.setdefault(str(entry.get("id")), [])
+        values = found.setdefault(_key(entry.get("id")), [])
         # Two tell that an id is ambiguous; more would take long where no entry has an id.
         if len(values) < 2 and entry.get(key) not in values:
             values.append(entry.get(key))
