@@ -1,6 +1,8 @@
 import html.parser
+import os
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -12,12 +14,15 @@ from xraysynth import scanfile, schema
 from xraysynth.audit import AuditConfig, AuditSummary, audit
 from xraysynth.audit.flags import REASONS
 from xraysynth.audit.view import size_chart
+from xraysynth.cli import main
 from xraysynth.errors import DamagedError, InputError, SettingsError
 from xraysynth.randomness import stream
 from xraysynth.scanfile import ScanBatch
 from xraysynth.settings import settings_from_mapping
+from xraysynth.shards.convert import convert
 from xraysynth.shards.describe import describe
 from xraysynth.shards.samples import ExportInfo, SampleArrays
+from xraysynth.shards.verify import verify
 from xraysynth.shards.writer import finish, prepare_folder, shard_name, write_shard
 
 NAMES = ("background", "bag", "organic", "gun", "samovar")
@@ -337,8 +342,35 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 def test_report_never_replaces_a_file(shards: Path) -> None:
     with pytest.raises(InputError, match="is a file; want a folder for the report"):
         audit(shards, shards / "manifest.json")
-    with pytest.raises(InputError, match=r"holds the shards.*; name another folder"):
-        audit(shards, shards)
+
+
+@pytest.mark.parametrize("place", [".", "sub", "deep/sub", "../link/sub"])
+def test_no_export_gets_a_report_or_a_conversion_into_its_folder(
+    shards: Path, tmp_path: Path, place: str
+) -> None:
+    other = export(tmp_path / "other", samples(4, (16, 16, 3)))
+    (tmp_path / "link").symlink_to(shards, target_is_directory=True)
+    for source in (shards, other):
+        for write in (partial(audit, source), partial(convert, source, "coco")):
+            with pytest.raises(InputError, match=r"holds the shards.*; name another folder"):
+                write(shards / place)
+    assert verify(shards).ok
+
+
+@pytest.mark.parametrize("command", [["audit"], ["convert", "--to", "coco"]])
+def test_tables_that_are_not_those_of_the_export_are_told(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    for said, spoil in (
+        ("", lambda path: None),
+        ("its bytes were changed", lambda path: os.truncate(path, 1000)),
+        ("is not there", Path.unlink),
+    ):
+        spoil(shards / "tables.h5")
+        name, *more = command
+        assert main([name, str(shards), *more, "--out", str(tmp_path / f"out {said}")]) == 0
+        told = capsys.readouterr().err
+        assert (said in told and "warning" in told) if said else "warning" not in told
 
 
 def test_missing_shard_is_damage_and_leaves_no_report(shards: Path, tmp_path: Path) -> None:

@@ -300,6 +300,13 @@ def test_card_and_croissant_tell_classes_and_columns(folder: Path) -> None:
     assert all(len(entry["sha256"]) == 64 for entry in croissant["distribution"])
 
 
+def test_a_class_name_does_not_break_the_table_of_the_card(tmp_path: Path) -> None:
+    name = "<b>x</b>|`*y* pocket_knife"
+    write_export(tmp_path, export_info(class_names=("background", "bag", name)))
+    card = (tmp_path / "README.md").read_text()
+    assert r"| 2 | &lt;b&gt;x&lt;/b&gt;\|\`\*y\* pocket_knife | other | " in card
+
+
 # Errors
 
 

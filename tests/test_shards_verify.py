@@ -50,6 +50,20 @@ def test_missing_folder_and_file_are_input_errors(tmp_path: Path) -> None:
         verify(tmp_path / "file")
 
 
+def test_advice_follows_what_was_found(folder: Path) -> None:
+    (folder / "notes.txt").touch()
+    error = verify(folder).error()
+    assert error is not None
+    assert str(error).endswith(
+        "the first in notes.txt: does not belong to the export; move it elsewhere."
+    )
+    (folder / "more.txt").touch()
+    os.truncate(folder / FIRST, 20_000)
+    error = verify(folder).error()
+    assert error is not None
+    assert "Move out every file that does not belong to it. Run the export again" in str(error)
+
+
 # Damage that a hash shows
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
@@ -115,7 +129,8 @@ def test_damage_is_found_and_named(folder: Path, name: str) -> None:
     error = verify(folder).error()
     assert isinstance(error, DamagedError)
     assert error.exit_status == 3
-    assert "Run the export again" in str(error)
+    extra = {code for code, _ in expected} == {"file-extra"}
+    assert ("move it elsewhere" if extra else "Run the export again") in str(error)
 
 
 @pytest.mark.usefixtures("here")

@@ -19,6 +19,7 @@ from xraysynth.errors import InputError
 from xraysynth.files import write_json
 from xraysynth.lock import locked
 from xraysynth.progress import Progress, silent
+from xraysynth.shards.outside import refuse_inside_export
 
 REPORT = "report.html"
 SUMMARY = "summary.json"
@@ -81,7 +82,8 @@ def audit(  # noqa: PLR0913 - what to read, where to write, then settings
     Raises
     ------
     InputError
-        If a folder or file is not there, or is something else, or another process writes `out`.
+        If a folder or file is not there, or is something else, `out` lies in an export, or another
+        process writes there.
     DamagedError
         If a shard is missing, truncated or changed.
     StorageError
@@ -91,11 +93,7 @@ def audit(  # noqa: PLR0913 - what to read, where to write, then settings
     shards_dir, out = Path(shards_dir), Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; want a folder for the report. Name another one.")
-    if out.exists() and shards_dir.exists() and out.samefile(shards_dir):
-        raise InputError(
-            f"{out} holds the shards, and `verify` wants nothing else there; name another folder "
-            "for the report."
-        )
+    refuse_inside_export(out, shards_dir)
     shards = ShardSource(shards_dir)
     if not shards.count:
         raise InputError(f"{shards_dir} holds no sample; want at least one. Export some first.")

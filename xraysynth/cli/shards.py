@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xraysynth.cli.console import say, show_json, show_table, watched
+from xraysynth.cli.console import say, show_json, show_table, tell, watched
 from xraysynth.cli.parser import Parser, add_command, add_json, add_out, add_settings
 
 FORMATS = ("coco", "yolo", "webdataset")
@@ -68,11 +68,21 @@ def convert(arguments: argparse.Namespace) -> int:
 
     with watched("convert") as progress:
         done = convert_shards(arguments.shards, arguments.to, arguments.out, progress)
+    _warn_of_tables(arguments.shards)
     if arguments.json:
         show_json(vars(done))
     else:
         say(f"{done.samples} samples with {done.objects} objects: {done.folder}")
     return 0
+
+
+def _warn_of_tables(shards: Path) -> None:
+    """Warn if the tables, which only `verify` reads, are not those that were exported."""
+    from xraysynth.shards.verify import tables_fault
+
+    fault = tables_fault(shards)
+    if fault:
+        tell(f"warning: {fault}")
 
 
 def _add_audit(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -104,6 +114,7 @@ def audit(arguments: argparse.Namespace) -> int:
         summary = audit_shards(
             arguments.shards, arguments.out, config, arguments.scans, progress=progress
         )
+    _warn_of_tables(arguments.shards)
     if arguments.json:
         show_json(summary.as_json())
         return 0

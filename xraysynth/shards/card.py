@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 
 import numpy as np
 
 from xraysynth import schema
 from xraysynth.shards.manifest import Manifest
+
+MARKUP = re.compile(r"[\\`*\[\]|~]")
+"""What Markdown reads as more than text."""
 
 LIMITS = """\
 - The images are generated. A detector trained on them must be tested on real, held-out scans.
@@ -137,7 +142,12 @@ def _classes(classes: np.ndarray) -> str:
     ]
     for row in classes:
         lines.append(
-            f"| {row['class_id']} | {row['class_name'].decode()} | {row['group'].decode()} | "
+            f"| {row['class_id']} | {_cell(row['class_name'])} | {_cell(row['group'])} | "
             f"{row['n_images']} | {row['n_instances']} | {row['pixel_share']:.4f} |"
         )
     return "\n".join(lines)
+
+
+def _cell(name: bytes) -> str:
+    """Return a name as a cell of a Markdown table shows it: no markup, no end of the cell."""
+    return MARKUP.sub(r"\\\g<0>", html.escape(name.decode(), quote=False))

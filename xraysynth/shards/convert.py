@@ -15,6 +15,7 @@ from xraysynth.settings import nearest
 from xraysynth.shards.convert_coco import write_coco
 from xraysynth.shards.convert_webdataset import write_webdataset
 from xraysynth.shards.convert_yolo import write_yolo
+from xraysynth.shards.outside import refuse_inside_export
 from xraysynth.shards.reader import ShardSet
 
 FORMATS: dict[str, Callable[[ShardSet, Path, Progress], int]] = {
@@ -48,8 +49,8 @@ def convert(folder: Path, to: str, out: Path, progress: Progress = silent) -> Co
     Raises
     ------
     InputError
-        If the format is unknown, `out` is not empty, another process writes there, or there is no
-        export.
+        If the format is unknown, `out` is not empty or lies in an export, another process writes
+        there, or there is no export.
     DamagedError
         If a sample cannot be read.
     StorageError
@@ -60,6 +61,7 @@ def convert(folder: Path, to: str, out: Path, progress: Progress = silent) -> Co
         hint = f"did you mean {guess}?" if guess else f"want one of {', '.join(FORMATS)}."
         raise InputError(f"{to!r} is not a format to convert to; {hint}")
     shards = ShardSet(folder)
+    refuse_inside_export(out, shards.folder)
     if len(shards.manifest.channels) > 3:
         raise InputError(
             f"{folder} has images of {len(shards.manifest.channels)} channels; the formats hold "

@@ -15,6 +15,9 @@ from xraysynth.shards.apart import check_apart
 from xraysynth.shards.findings import Finding
 from xraysynth.shards.manifest import Manifest
 
+EXTRA = "file-extra"
+"""Code of a file that the manifest does not name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyReport:
@@ -43,10 +46,17 @@ class VerifyReport:
         first = self.findings[0]
         return DamagedError(
             f"{self.folder} has {len(self.findings)} faults, the first in {first.file}: "
-            f"{first.message}. Run the export again: it makes anew what is damaged.",
+            f"{first.message}.{self._advice()}",
             code=first.code,
             where=first.file,
         )
+
+    def _advice(self) -> str:
+        """Return what else to do: an export makes damaged files anew, and lets others lie."""
+        extra = [finding.code == EXTRA for finding in self.findings]
+        move = " Move out every file that does not belong to it." if any(extra[1:]) else ""
+        again = "" if all(extra) else " Run the export again: it makes anew what is damaged."
+        return move + again
 
 
 def verify(folder: Path, progress: Progress = silent) -> VerifyReport:
@@ -86,12 +96,32 @@ def verify(folder: Path, progress: Progress = silent) -> VerifyReport:
     )
 
 
+def tables_fault(folder: Path) -> str:
+    """Return one sentence on what is wrong with the bytes of `tables.h5`; "" if nothing is.
+
+    For those who read the shards alone: without it they would not notice.
+
+    Raises
+    ------
+    InputError
+        If no export was finished in the folder.
+    """
+    tables = manifests.read_manifest(folder).tables
+    finding = _file_finding(folder, tables.name, tables.sha256)
+    if finding is None:
+        return ""
+    return (
+        f"{folder / tables.name}: {finding.message}. It was not needed here; run the export again, "
+        "it makes the tables anew."
+    )
+
+
 def _extra_files(folder: Path, manifest: Manifest) -> list[Finding]:
     """Return what lies in the folder but does not belong to the export; a lock is no matter."""
     known = {LOCK, manifests.NAME, *manifest.hashes()}
     extra = sorted(path.name for path in folder.iterdir() if path.name not in known)
     text = "does not belong to the export; move it elsewhere"
-    return [Finding(code="file-extra", file=name, message=text) for name in extra]
+    return [Finding(code=EXTRA, file=name, message=text) for name in extra]
 
 
 def _file_finding(folder: Path, name: str, sha256: str) -> Finding | None:
