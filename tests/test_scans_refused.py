@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import zlib
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scan_fixtures import run, save, save_json, save_text, set_aside, voc_xml
+from scan_fixtures import coco, run, save, save_json, save_text, set_aside, voc_xml
 
 from xraysynth.errors import DamagedError, InputError
 from xraysynth.scans import PrepareConfig
@@ -108,6 +109,58 @@ def test_a_scan_of_another_size_than_its_annotation_is_set_aside(tmp_path: Path,
     run(folder, "sixray", out)
     reason = set_aside(out)["JPEGImage/0002.jpg"]
     assert reason == "it is 40x20 px, but its annotation was made for 80x40."
+
+
+ENDLESS = float("inf")
+
+
+@pytest.mark.parametrize("format", ["coco", "labelme", "voc", "yolo"])
+def test_an_endless_number_sets_its_scan_aside(tmp_path: Path, out: Path, format: str) -> None:
+    folder, place = tmp_path / "set", "JPEGImages" if format == "voc" else "images"
+    for name in "ab":
+        save(folder / place / f"{name}.png", seed=ord(name))
+    document = coco(["a.png", "b.png"], [])
+    document["images"][0]["width"] = ENDLESS
+    labelme = {"shapes": [], "imageWidth": ENDLESS, "imageHeight": 20}
+    path, text = {
+        "coco": ("annotations/all.json", json.dumps(document).replace("Infinity", "1e999")),
+        "labelme": ("images/a.json", json.dumps(labelme).replace("Infinity", "1e999")),
+        "voc": ("Annotations/a.xml", voc_xml([]).replace("<width>40<", "<width>1e999<")),
+        "yolo": ("labels/a.txt", "1e999 0.5 0.5 0.5 0.5"),
+    }[format]
+    save_text(folder / path, text)
+    assert run(folder, format, out).n_scans == 1
+    assert "want a finite number." in set_aside(out)[f"{place}/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("format", "path", "text"),
+    [
+        ("yolo", "data.yaml", "names: {.inf: gun}"),
+        ("indexed_png", "classes.json", '{"gun": 1e999}'),
+        ("gdxray", "B0001/ground_truth.txt", "inf 1 5 1 5"),
+    ],
+)
+def test_an_endless_id_is_told_in_a_sentence(
+    tmp_path: Path, out: Path, format: str, path: str, text: str
+) -> None:
+    for place in ("B0001",) if format == "gdxray" else ("images", "masks"):
+        save(tmp_path / "set" / place / "B0001_0001.png")
+    save_text(tmp_path / "set" / path, text)
+    save_text(tmp_path / "set/labels/B0001_0001.txt", "0 0.5 0.5 0.5 0.5")
+    with pytest.raises((InputError, DamagedError), match="inf; want a finite number"):
+        run(tmp_path / "set", format, out)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN"])
+def test_an_endless_box_is_dropped(tmp_path: Path, out: Path, number: str) -> None:
+    objects = [{"image_id": 1, "category_id": 1, "bbox": [1, 1, ENDLESS, 5]}]
+    text = json.dumps(coco(["a.png", "b.png"], objects)).replace("Infinity", number)
+    for name in "ab":
+        save(tmp_path / "set/images" / f"{name}.png", seed=ord(name))
+    save_text(tmp_path / "set/annotations/all.json", text)
+    summary = run(tmp_path / "set", "coco", out)
+    assert (summary.n_scans, summary.n_dropped_boxes) == (2, 1)
 
 
 def test_an_earlier_file_survives_a_run_without_any_usable_scan(bags: Path, out: Path) -> None:

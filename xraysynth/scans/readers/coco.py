@@ -25,6 +25,7 @@ from xraysynth.scans.readers.record import (
     number,
     polygon_from_points,
     text,
+    whole_number,
 )
 from xraysynth.scans.readers.runs import runs_of
 
@@ -178,7 +179,7 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
     """Return width and height in pixels, if the entry has them."""
     if not image.get("width") or not image.get("height"):
         return None
-    return int(number(image["width"], "width")), int(number(image["height"], "height"))
+    return whole_number(image["width"], "width"), whole_number(image["height"], "height")
 
 
 def _box(name: str, bbox: Any) -> Box:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from xraysynth.errors import ReadError
 from xraysynth.scans.readers.folders import DataFolder
-from xraysynth.scans.readers.record import Annotation, Box, Reader, ScanRecord, number
+from xraysynth.scans.readers.record import Annotation, Box, Reader, ScanRecord, number, whole_number
 
 NAME = "item"
 """Stands for the class that the data set leaves out."""
@@ -40,7 +40,8 @@ def _boxes(folder: DataFolder, series: str) -> dict[int, list[Box]]:
         if len(values) != 5:
             raise ReadError(f"{name} has the line {line!r}; want k x1 x2 y1 y2.")
         k, x_1, x_2, y_1, y_2 = values
-        boxes[int(k)].append(Box(name=NAME, x_min=x_1, y_min=y_1, x_max=x_2, y_max=y_2))
+        place = whole_number(k, f"an image's number in {name}")
+        boxes[place].append(Box(name=NAME, x_min=x_1, y_min=y_1, x_max=x_2, y_max=y_2))
     return boxes
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from xraysynth.errors import ReadError
 from xraysynth.scans.readers.folders import DataFolder, bare_name
-from xraysynth.scans.readers.record import Annotation, Reader, ScanRecord, number
+from xraysynth.scans.readers.record import Annotation, Reader, ScanRecord, whole_number
 
 PAIRS = (("images", "masks"), ("JPEGImages", "SegmentationClass"))
 
@@ -35,7 +35,7 @@ def _class_names(folder: DataFolder) -> tuple[str, ...]:
         return tuple(str(name) for name in value)
     if not isinstance(value, dict):
         raise ReadError("classes.json is neither a list of names nor names with their ids.")
-    ids = {int(number(place, f"the id of {name}")): str(name) for name, place in value.items()}
+    ids = {whole_number(place, f"the id of {name}"): str(name) for name, place in value.items()}
     if not ids or min(ids) < 0 or max(ids) > 254:
         raise ReadError("classes.json has ids outside 0 to 254.")
     return tuple(ids.get(place, f"class_{place}") for place in range(max(ids) + 1))

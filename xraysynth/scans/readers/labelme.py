@@ -26,6 +26,7 @@ from xraysynth.scans.readers.record import (
     number,
     polygon_from_points,
     text,
+    whole_number,
 )
 
 
@@ -73,7 +74,7 @@ def _size(document: dict[str, Any]) -> tuple[int, int] | None:
     width, height = document.get("imageWidth"), document.get("imageHeight")
     if not width or not height:
         return None
-    return int(number(width, "imageWidth")), int(number(height, "imageHeight"))
+    return whole_number(width, "imageWidth"), whole_number(height, "imageHeight")
 
 
 def _read(folder: DataFolder) -> Iterator[ScanRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,6 +105,24 @@ def number(value: Any, what: str) -> float:
         except (TypeError, ValueError, OverflowError):
             pass
     raise ReadError(f"{what} is {value!r}; want a number.")
+
+
+def whole_number(value: Any, what: str) -> int:
+    """Return `value` without its fraction, or raise a `ReadError`: infinity is no size.
+
+    Examples
+    --------
+    >>> whole_number("40.0", "width")
+    40
+    >>> whole_number(float("inf"), "width")
+    Traceback (most recent call last):
+    ...
+    xraysynth.errors.ReadError: width is inf; want a finite number.
+    """
+    found = number(value, what)
+    if not math.isfinite(found):
+        raise ReadError(f"{what} is {value!r}; want a finite number.")
+    return int(found)
 
 
 def text(value: Any, what: str) -> str:

@@ -11,7 +11,15 @@ from xml.etree import ElementTree
 
 from xraysynth.errors import ReadError
 from xraysynth.scans.readers.folders import DataFolder, bare_name
-from xraysynth.scans.readers.record import Annotation, Box, Reader, ScanRecord, annotated, number
+from xraysynth.scans.readers.record import (
+    Annotation,
+    Box,
+    Reader,
+    ScanRecord,
+    annotated,
+    number,
+    whole_number,
+)
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -55,7 +63,7 @@ def _size(root: ElementTree.Element, name: str) -> tuple[int, int] | None:
     texts = [root.findtext(f"size/{key}") for key in ("width", "height")]
     if None in texts:
         return None
-    width, height = (int(number(text, f"<size> in {name}")) for text in texts)
+    width, height = (whole_number(text, f"<size> in {name}") for text in texts)
     return (width, height) if width > 0 and height > 0 else None
 
 

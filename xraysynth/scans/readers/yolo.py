@@ -25,6 +25,7 @@ from xraysynth.scans.readers.record import (
     annotated,
     box_around,
     number,
+    whole_number,
 )
 
 MAX_YAML_BYTES = 2**20
@@ -55,7 +56,7 @@ def _names_in_yaml(folder: DataFolder, path: str) -> dict[int, str]:
     if isinstance(names, list):
         return {place: str(name) for place, name in enumerate(names)}
     if isinstance(names, dict):
-        return {int(number(key, f"a class in {path}")): str(name) for key, name in names.items()}
+        return {whole_number(key, f"a class in {path}"): str(name) for key, name in names.items()}
     return {}
 
 
@@ -82,7 +83,8 @@ def _annotation(folder: DataFolder, name: str, names: dict[int, str]) -> Annotat
         values = [number(word, f"a value in {name}") for word in line.split()]
         if not values:
             continue
-        class_name = names.get(int(values[0]), f"class_{int(values[0])}")
+        class_id = whole_number(values[0], f"a class in {name}")
+        class_name = names.get(class_id, f"class_{class_id}")
         if len(values) in (5, 6):
             # A sixth value is the confidence of a prediction.
             x, y, width, height = (values[1], values[2], values[3] / 2, values[4] / 2)
