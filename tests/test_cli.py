@@ -20,6 +20,7 @@ from xraysynth.cli.parser import Parser
 from xraysynth.errors import DamagedError, InputError
 from xraysynth.scanfile import open_scans
 
+BUNDLED = ["--gan", "bundled", "--out", "a"]
 COMMANDS = {
     name: parser
     for action in build_parser()._actions
@@ -107,6 +108,22 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
         (["simulate", "--out", ".", "--count", "1"], "'.' is a folder; want the name of a file"),
         (["learn", "--gan", "bundled", "--out", "."], "'.' is a folder; want the name of a file"),
         (["invert", "a.png", "--gan", "bundled", "--out", "a"], "give its label file with"),
+        (
+            ["invert", "a.h5", *BUNDLED, "--classes", "a,b"],
+            "--classes names the classes of --labels, and there is none; leave it out",
+        ),
+        (
+            ["invert", "a.png", *BUNDLED, "--labels", "a.json", "--count", "5"],
+            "--count is for a scans.h5",
+        ),
+        (
+            ["export", *BUNDLED, "--segmenter", "bundled", "--count", "2", "--set", "count=3"],
+            "--count and --set count=3 are for the same setting; give one of them",
+        ),
+        (
+            ["generate", *BUNDLED, "--count", "2", "--balance", "--set", "balance=false"],
+            "--balance and --set balance=false are for the same setting",
+        ),
         (["train-gan", ".", "--out", "gan"], ". is a folder; want an HDF5 file of scans"),
         (["run", "nowhere.yaml"], "nowhere.yaml is neither a file nor a bundled pipeline"),
         (["run", "quikstart"], "did you mean quickstart?"),

@@ -14,6 +14,7 @@ from test_gan_inversion import small_generator
 
 from xraysynth.cli import main
 from xraysynth.errors import InputError, SettingsError
+from xraysynth.gan import inversion
 from xraysynth.gan.checkpoint import generator_hash, save_generator
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.grids import sample_images
@@ -234,9 +235,75 @@ def test_one_command_inverts_and_learns(
     assert (tmp_path / "s.exemplars" / "real.png").is_file()
 
 
+@pytest.fixture
+def instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands invert in no time."""
+    monkeypatch.setattr(inversion, "InversionConfig", lambda: INSTANT)
+
+
+@pytest.mark.usefixtures("instant")
+def test_exemplars_of_an_earlier_run_are_not_learned_again(
+    generator: Generator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_generator(tmp_path / "g.safetensors", generator)
+    scans = sample_images(generator, 99, 2)
+    pairs = [write_scan(tmp_path, scan, f"bag{n}") for n, scan in enumerate(scans)]
+    learn = ["learn", "--gan", str(tmp_path / "g.safetensors"), "--set", "cluster.steps=2"]
+    two, one = (
+        [part for scan, labels in given for part in ("--scan", scan, "--labels", labels)]
+        for given in (pairs, pairs[:1])
+    )
+    for name in ("model.v1", "model.v2"):
+        assert main([*map(str, [*learn, *two]), "--out", str(tmp_path / name)]) == 0
+        assert len(load_exemplars(tmp_path / f"{name}.exemplars", generator)) == 2
+    assert main([*map(str, [*learn, *two]), "--out", str(tmp_path / "model.v1")]) == 0
+    capsys.readouterr()
+    assert main([*map(str, [*learn, *one]), "--out", str(tmp_path / "model.v1")]) == 2
+    assert "01 would stay among the exemplars" in capsys.readouterr().err
+    assert len(load_exemplars(tmp_path / "model.v1.exemplars", generator)) == 2
+
+
+@pytest.mark.parametrize("file", ["l.json", "exemplar.json"])
+def test_an_exemplar_of_a_person_is_not_written_over(
+    generator: Generator,
+    scan: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+) -> None:
+    save_generator(tmp_path / "g.safetensors", generator)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / file).write_text('{"seed": 0, "index": 17}')
+    own = ["--gan", str(tmp_path / "g.safetensors"), "--labels", str(scan[1])]
+    words = ["invert", str(scan[0]), *own, "--out", str(tmp_path / "mine")]
+    assert main([*words, "--set", "steps=100000"]) == 2
+    assert "choose another" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [file]
+
+
+@pytest.mark.parametrize("command", ["learn", "invert"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    generator: Generator,
+    scan: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    save_generator(tmp_path / "g.safetensors", generator)
+    (tmp_path / "file").write_text("")
+    own = ["--gan", str(tmp_path / "g.safetensors"), "--labels", str(scan[1])]
+    words = {
+        "learn": ["learn", "--scan", str(scan[0]), "--set", "cluster.steps=1000000"],
+        "invert": ["invert", str(scan[0]), "--set", "steps=1000000"],
+    }[command]
+    assert main([*words, *own, "--out", str(tmp_path / "file" / "x")]) == 2
+    assert "choose another folder, then run the same command" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--exemplar", "a", "--classes", "a,b"], "--classes names the classes of --labels"),
         ([], "nothing to learn from"),
         (["--scan", "a.png"], "1 scans and 0 label files were given"),
     ],

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xraysynth.errors import InputError
 from xraysynth.gan.checkpoint import generator_hash, load_generator, save_generator
 from xraysynth.gan.config import UNKNOWN, ClutterKind, NetworkConfig
 from xraysynth.gan.generator import Generator
@@ -220,3 +221,10 @@ def test_a_balanced_export_can_hold_scans_without_a_threat(files: Files, tmp_pat
     for number, sample in enumerate(samples):
         threats = set(np.unique(sample["mask"]).tolist()) & {2, 3}
         assert threats <= [{2}, {3}, set()][number % 3]
+
+
+def test_requests_that_add_more_classes_than_shards_hold_are_refused() -> None:
+    names = ("background", "gun", *(f"c{number}" for number in range(30)))
+    with pytest.raises(InputError, match=r"knows 32 classes and requests add knife; want at most"):
+        RequestRule.of(names, ("gun", "knife"), ["knife"])
+    assert RequestRule.of(names, ("gun", "knife"), ["gun"]).class_names == names

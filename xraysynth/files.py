@@ -44,14 +44,47 @@ def whole_file(path: Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    partial = _partial(path)
+    with _told(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.unlink(missing_ok=True)
+            yield partial
+            with partial.open("rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(partial, path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of a file that is to come, and check that it can be written there.
+
+    For long work, which would otherwise end with this error.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be made or written.
+    """
+    path = Path(path)
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        yield partial
-        with partial.open("rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(partial, path)
+        _partial(path).touch()
+        _partial(path).unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    """Return the temporary name of a file."""
+    return path.with_name(f".{path.name}.partial")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in writing a file into one sentence."""
+    try:
+        yield
     except XraysynthError:
         raise
     except OSError as error:
@@ -60,9 +93,6 @@ def whole_file(path: Path) -> Iterator[Path]:
             f"{path} could not be written ({error.strerror or error}); what was there before "
             f"is untouched. {todo}, then run the same command again."
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -42,9 +42,23 @@ def add_request(parser: Parser) -> None:
 
 
 def given_settings(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
-    """Return the settings that the command line gave, by their names."""
-    given = {name: getattr(arguments, name) for name in names}
-    return {name: value for name, value in given.items() if value is not None}
+    """Return the settings that the command line gave, by their names.
+
+    Raises
+    ------
+    InputError
+        One of them is given by `--set` as well.
+    """
+    values = {name: getattr(arguments, name) for name in names}
+    given = {name: value for name, value in values.items() if value is not None}
+    for override in arguments.set:
+        name = override.partition("=")[0].strip()
+        if name in given:
+            raise InputError(
+                f"--{name.replace('_', '-')} and --set {override} are for the same setting; give "
+                "one of them."
+            )
+    return given
 
 
 def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -68,6 +68,7 @@ def _add_learn(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def learn(arguments: argparse.Namespace) -> int:
     """Learn a segmenter."""
+    from xraysynth.files import check_writable
     from xraysynth.gan.checkpoint import load_generator
     from xraysynth.oneshot.learn import LearnConfig, learn_segmenter
     from xraysynth.oneshot.segmenter import save_segmenter
@@ -76,7 +77,10 @@ def learn(arguments: argparse.Namespace) -> int:
 
     config = settings_from_mapping(LearnConfig, with_overrides({}, arguments.set))
     generator = load_generator(arguments.gan)
-    exemplars = _exemplars(arguments, generator)
+    pairs, exemplars = _taught(arguments, generator)
+    check_writable(arguments.out)
+    if pairs:
+        exemplars += _inverted(arguments, generator, pairs)
     with watched("learn") as progress:
         segmenter = learn_segmenter(generator, exemplars, config, arguments.seed, progress)
     save_segmenter(segmenter, arguments.out)
@@ -84,12 +88,11 @@ def learn(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _exemplars(arguments: argparse.Namespace, generator: Generator) -> list[Exemplar]:
-    """Return the exemplars of folders, then those of real scans, which are inverted first."""
-    from xraysynth.gan.inversion import InversionConfig
+def _taught(
+    arguments: argparse.Namespace, generator: Generator
+) -> tuple[list[tuple[Path, Path]], list[Exemplar]]:
+    """Return real scans with their label files, and the exemplars of folders."""
     from xraysynth.oneshot.exemplar_folder import load_exemplars
-    from xraysynth.oneshot.make_exemplars import places
-    from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
 
     pairs = label_files(arguments, arguments.scan)
     if not pairs and not arguments.exemplar:
@@ -97,9 +100,26 @@ def _exemplars(arguments: argparse.Namespace, generator: Generator) -> list[Exem
             "learn was given nothing to learn from; want --exemplar DIR, or --scan FILE with "
             "--labels FILE."
         )
-    own = [one for folder in arguments.exemplar for one in load_exemplars(folder, generator)]
-    if not pairs:
-        return own
+    if arguments.classes and not pairs:
+        raise InputError(
+            "--classes names the classes of --labels, and there are none; leave it out: each "
+            "exemplar.json names its own."
+        )
+    return pairs, [one for path in arguments.exemplar for one in load_exemplars(path, generator)]
+
+
+def _inverted(
+    arguments: argparse.Namespace, generator: Generator, pairs: Sequence[tuple[Path, Path]]
+) -> list[Exemplar]:
+    """Return the exemplars of real scans, which are inverted, and kept beside the segmenter."""
+    from xraysynth.gan.inversion import InversionConfig
+    from xraysynth.oneshot.make_exemplars import check_places, places
+    from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
+
+    # `with_suffix` would give model.v1 and model.v2 one folder.
+    name = arguments.out.name.removesuffix(".safetensors")
+    folder = arguments.out.with_name(f"{name}.exemplars")
+    check_places(folder, len(pairs))
     with watched("invert") as progress:
         found = inverted_exemplars(
             generator,
@@ -109,12 +129,11 @@ def _exemplars(arguments: argparse.Namespace, generator: Generator) -> list[Exem
             class_names=arguments.classes,
             progress=progress,
         )
-    folder = arguments.out.with_suffix(".exemplars")
     for place, one, (scan, _) in zip(places(folder, len(found)), found, pairs, strict=True):
         save_inverted(one, place)
         tell_inversion(scan, one)
     say(f"inverted scans (compare real.png with scan.png): {folder}")
-    return [*own, *(one.exemplar for one in found)]
+    return [one.exemplar for one in found]
 
 
 def add_label_files(parser: Parser, what: str) -> None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from xraysynth.gan.inversion import InversionConfig
 
 
+COUNT = 16
+"""Scans of a file that are inverted unless it is said otherwise."""
+
+
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the commands."""
     _add_import(commands)
@@ -83,9 +87,7 @@ def _add_invert(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     add_generator(parser)
     add_label_files(parser, "label file of the picture; --out becomes an exemplar for `learn`")
-    parser.add_argument(
-        "--count", type=positive, default=16, metavar="N", help="the first N scans (16)"
-    )
+    parser.add_argument("--count", type=positive, metavar="N", help=f"the first N scans ({COUNT})")
     add_out(parser, "folder for codes, errors and pictures")
     add_seed(parser)
     add_settings(parser)
@@ -108,13 +110,17 @@ def invert(arguments: argparse.Namespace) -> int:
             f"{arguments.scans} is a picture; give its label file with --labels, or put pictures "
             "into a scans.h5 with `xraysynth prepare`."
         )
+    if arguments.classes:
+        raise InputError(
+            "--classes names the classes of --labels, and there is none; leave it out."
+        )
     with watched("invert") as progress:
         report = invert_file(
             arguments.scans,
             arguments.gan,
             arguments.out,
             config,
-            count=arguments.count,
+            count=arguments.count or COUNT,
             seed=arguments.seed,
             progress=progress,
         )
@@ -129,13 +135,23 @@ def invert(arguments: argparse.Namespace) -> int:
 
 def _invert_labelled(arguments: argparse.Namespace, config: InversionConfig) -> int:
     """Invert one labelled real scan into an exemplar."""
+    from xraysynth.files import check_writable
     from xraysynth.gan.checkpoint import load_generator
+    from xraysynth.oneshot.make_exemplars import check_places
     from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
 
+    if arguments.count is not None:
+        raise InputError(
+            "--count is for a scans.h5; with --labels one picture is inverted: leave it out."
+        )
+    pairs = label_files(arguments, [arguments.scans])
+    generator = load_generator(arguments.gan)
+    check_places(arguments.out, 1)
+    check_writable(arguments.out / "exemplar.json")
     with watched("invert") as progress:
         (found,) = inverted_exemplars(
-            load_generator(arguments.gan),
-            label_files(arguments, [arguments.scans]),
+            generator,
+            pairs,
             config,
             arguments.seed,
             class_names=arguments.classes,

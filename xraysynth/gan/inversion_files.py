@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xraysynth.files import whole_file, write_json
+from xraysynth.files import check_writable, whole_file, write_json
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.grids import displayable, tile, write_png
 from xraysynth.gan.inversion import Inversion, InversionConfig, invert
@@ -50,6 +50,7 @@ def invert_file(  # noqa: PLR0913 (what the command line names)
     with open_scans(scans) as file:
         images = file["images"][:count]
         names = [name.decode() for name in file["metadata"].fields("scan_id")[:count].tolist()]
+    check_writable(out / "errors.json")
     found = invert(network, images, config, seed, progress)
     report = {
         "scans": str(scans),

@@ -112,10 +112,15 @@ def load_exemplars(folder: Path, generator: Generator | None = None) -> list[Exe
     InputError, CheckpointError
         As `load_exemplar`.
     """
-    folder = Path(folder)
-    inner = sorted(path.parent for path in folder.glob("*/exemplar.json"))
-    own = [folder] if (folder / "exemplar.json").exists() or not inner else []
-    return [load_exemplar(path, generator) for path in (*own, *inner)]
+    there = exemplars_in(folder) or [Path(folder)]
+    return [load_exemplar(path, generator) for path in there]
+
+
+def exemplars_in(folder: Path) -> list[Path]:
+    """Return the folder if it is an exemplar, and the exemplars in it by name."""
+    own = Path(folder) / "exemplar.json"
+    inner = sorted(path.parent for path in Path(folder).glob("*/exemplar.json"))
+    return [own.parent, *inner] if own.exists() else inner
 
 
 def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:

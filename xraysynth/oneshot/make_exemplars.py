@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xraysynth.errors import InputError
 from xraysynth.files import write_json
 from xraysynth.gan.contents import requested_labels
 from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.candidates import Ask, label_exemplars
 from xraysynth.oneshot.coverage import COVERAGE, Coverage
 from xraysynth.oneshot.exemplar import Exemplar
-from xraysynth.oneshot.exemplar_folder import load_exemplars, save_exemplar
+from xraysynth.oneshot.exemplar_folder import exemplars_in, load_exemplars, save_exemplar
+from xraysynth.oneshot.label_files import check_no_labels
 from xraysynth.oneshot.labelling import (
     ExemplarConfig,
     Labeller,
     colour_labeller,
     simulator_labeller,
 )
-from xraysynth.oneshot.real_scan import inverted_exemplars, save_inverted
+from xraysynth.oneshot.real_scan import INVERSION, inverted_exemplars, save_inverted
 from xraysynth.progress import Progress, silent
 
 
@@ -116,3 +118,25 @@ def places(folder: Path, count: int) -> list[Path]:
     ['exemplar/00', 'exemplar/01']
     """
     return [folder] if count == 1 else [folder / f"{number:02d}" for number in range(count)]
+
+
+def check_places(folder: Path, count: int) -> None:
+    """Check that inverted scans can be written to their places, and will stand there alone.
+
+    Raises
+    ------
+    InputError
+        A place holds labels of another tool, or an exemplar that no inversion made; or there are
+        exemplars beside the places, which would be read with those that come.
+    """
+    wanted = places(folder, count)
+    for place in wanted:
+        check_no_labels(place)
+    there = exemplars_in(folder)
+    others = [one for one in there if one not in wanted or not (one / INVERSION).exists()]
+    if others:
+        raise InputError(
+            f"{', '.join(map(str, others))} would stay among the exemplars that are written to "
+            f"{folder}, or be lost; move {folder} away, or choose another --out.",
+            code="exemplar-files",
+        )

@@ -31,6 +31,8 @@ from xraysynth.scans.letterbox import letterbox, to_integers
 from xraysynth.scans.masks import letterbox_labels
 from xraysynth.scans.single import MAX_FILE_BYTES, with_channels
 
+INVERSION = "inversion.json"
+"""File beside an exemplar that an inversion made."""
 MAX_PIXELS = 64_000_000
 """A larger scan is refused before it is unpacked."""
 BAD_RELATIVE_ERROR, DOUBTFUL_RELATIVE_ERROR = 0.5, 0.3
@@ -282,5 +284,5 @@ def save_inverted(found: InvertedScan, folder: Path) -> None:
     """Write the exemplar, the real scan beside it (`real.png`), and the errors in numbers."""
     with whole_file(folder / "real.png") as partial:
         PIL.Image.fromarray(display_image(found.real)).save(partial, format="PNG")
-    write_json(folder / "inversion.json", found.as_json())
+    write_json(folder / INVERSION, found.as_json())
     save_exemplar(found.exemplar, folder)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from xraysynth import schema
+from xraysynth.errors import InputError
 from xraysynth.gan.clutter import said_classes
 from xraysynth.gan.config import UNKNOWN, Clutter
 
@@ -59,6 +60,11 @@ class RequestRule:
         askable : what will be asked for, of the generator's contents
         clutter_names : `clutter.clutter_classes` of the generator
 
+        Raises
+        ------
+        InputError
+            The classes are more than a shard can hold.
+
         Examples
         --------
         One exemplar with a gun is enough to label knives that were asked for as such.
@@ -71,8 +77,16 @@ class RequestRule:
         own = {name.casefold() for name in class_names}
         groups = {group_of(name) for name in contents if name.casefold() in own}
         new = [n for n in askable if n.casefold() not in own and group_of(n) in groups]
+        names = (*class_names, *dict.fromkeys(new))
+        if len(names) > schema.MAX_CLASSES:
+            raise InputError(
+                f"the segmenter knows {len(class_names)} classes and requests add "
+                f"{', '.join(names[len(class_names) :])}; want at most {schema.MAX_CLASSES} in "
+                "all. Ask for fewer (--contains), let labels not follow the requests (--set "
+                "use_request=false), or learn fewer classes."
+            )
         return cls(
-            class_names=(*class_names, *dict.fromkeys(new)),
+            class_names=names,
             label_names=tuple(label_names),
             n_known=len(class_names),
             clutter_names=tuple(clutter_names),

@@ -1,4 +1,4 @@
-"""Exemplars chosen as `xraysynth propose` chooses them: without any label."""
+"""Exemplars chosen as `xraysynth annotate` proposes them: without any label."""
 
 from __future__ import annotations
 

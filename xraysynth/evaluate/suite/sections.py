@@ -55,10 +55,11 @@ def choices_section(report: Mapping[str, Any]) -> str:
     head = ("ours, by what is labelled", "wIoU", "mIoU", "ours less it, wIoU [95 %]")
     return (
         "## Which scan is labelled\n\nThe bag (A). **ours** takes the candidate that holds many "
-        "classes, as the labeller sees them, and is like the others; `xraysynth propose` asks no "
-        "labeller. **all exemplars at once** are the same labelled scans each time, with another "
-        "clustering; **eight scans chosen together** hold all classes between them where they can, "
-        "each time others, with the head of the quickstart.\n\n"
+        "classes, as the labeller sees them, and is like the others; the scans that `xraysynth "
+        "annotate` proposes are chosen without a labeller. **all exemplars at once** are the same "
+        "labelled scans each time, with another clustering; **eight scans chosen together** "
+        "hold all classes between them where they can, each time others, with the head of "
+        "the quickstart.\n\n"
         f"{markdown_table(head, rows)}"
     )
 
