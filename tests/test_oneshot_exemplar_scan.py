@@ -119,7 +119,9 @@ def test_a_latent_and_its_number_agree_after_rounding(generator: Generator, tmp_
 @pytest.mark.parametrize("first", ["disc", "air", "Background"])
 def test_a_first_class_that_is_not_the_background_is_refused(folder: Path, first: str) -> None:
     say(folder, classes=[first, "a", "b"])
-    with pytest.raises(InputError, match=f"first class is '{first}'; want 'background'") as caught:
+    with pytest.raises(
+        InputError, match=rf"mine/exemplar\.json: the first class is '{first}'; want 'background'"
+    ) as caught:
         load_exemplar(folder)
     assert caught.value.code == "exemplar-classes"
 

@@ -300,6 +300,15 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     assert "choose another folder, then run the same command" in capsys.readouterr().err
 
 
+def test_a_fault_of_the_labels_leaves_no_folder(
+    generator: Generator, scan: tuple[Path, Path], tmp_path: Path
+) -> None:
+    save_generator(tmp_path / "g.safetensors", generator)
+    own = ["--gan", str(tmp_path / "g.safetensors"), "--labels", str(tmp_path / "nowhere.json")]
+    assert main(["invert", str(scan[0]), *own, "--out", str(tmp_path / "new")]) == 2
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -59,20 +59,34 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Make the folder of a file that is to come, and check that it can be written there.
+    """Check that a file can be written later, and leave nothing behind.
 
     For long work, which would otherwise end with this error.
 
     Raises
     ------
     StorageError
-        If the folder cannot be made or written.
+        If its folder cannot be made or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> check_writable(folder / "new" / "note.txt")
+    >>> list(folder.iterdir())
+    []
     """
     path = Path(path)
+    missing = [folder for folder in path.parents if not folder.exists()]
     with _told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _partial(path).touch()
-        _partial(path).unlink(missing_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _partial(path).touch()
+            _partial(path).unlink()
+        finally:
+            for folder in missing:
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def _partial(path: Path) -> Path:

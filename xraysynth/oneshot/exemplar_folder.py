@@ -24,6 +24,7 @@ from xraysynth.gan.generator import Generator
 from xraysynth.oneshot.exemplar import (
     Exemplar,
     ScanNumber,
+    check_class_names,
     check_exemplar_belongs,
     class_colours,
     display_image,
@@ -141,6 +142,9 @@ def load_exemplar(folder: Path, generator: Generator | None = None) -> Exemplar:
     """
     folder = Path(folder)
     content = _read_content(folder)
+    if content.classes:
+        with naming(folder / "exemplar.json"):
+            check_class_names(content.classes)
     latent_w = _latent(folder, content, generator)
     seen = read_scan(folder / "scan.png") if (folder / "scan.png").is_file() else None
     _check_size(folder, content, seen)

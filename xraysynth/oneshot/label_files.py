@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from xraysynth.errors import InputError, ReadError
-from xraysynth.oneshot.exemplar import BACKGROUND, check_class_names
+from xraysynth.oneshot.exemplar import BACKGROUND, check_class_names, naming
 from xraysynth.oneshot.label_outlines import check_size, coco_annotation, labelme_annotation
 from xraysynth.scans.decode import decode_indices
 from xraysynth.scans.masks import VOID, label_map, region_of
@@ -155,7 +155,8 @@ def _from_png(
             'background,knife, or "classes": ["background", "knife"] in exemplar.json.',
             code="exemplar-classes",
         )
-    check_class_names(class_names)
+    with naming(path):
+        check_class_names(class_names)
     ids = np.where(ids == VOID, 0, ids)
     if ids.max() >= len(class_names):
         raise InputError(
@@ -187,7 +188,8 @@ def _from_json(
             code="exemplar-label",
         )
     names = tuple(class_names) or _names_in(annotation)
-    check_class_names(names)
+    with naming(path):
+        check_class_names(names)
     for outline in annotation.outlines:
         _check_class(path, outline.name, names)
         _check_inside(path, outline, size_px)
