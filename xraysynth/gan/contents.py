@@ -31,6 +31,8 @@ NONE = "none"
 def read_labels(path: Path) -> LabelRows:
     """Return the labels of every scan of a file; names of our classes whatever their case.
 
+    A scan that its data set labels "unknown" is one of which nobody said what it holds.
+
     Raises
     ------
     InputError
@@ -43,7 +45,7 @@ def read_labels(path: Path) -> LabelRows:
 
 
 def choose_names(rows: LabelRows, choice: LabelChoice, where: str) -> tuple[str, ...]:
-    """Return the names to condition on: those of the choice, or all threats that occur.
+    """Return the names to condition on, each once: those of the choice, or all threats that occur.
 
     A name that is not among our classes counts as a threat: it is what its data set looks for.
 
@@ -59,7 +61,7 @@ def choose_names(rows: LabelRows, choice: LabelChoice, where: str) -> tuple[str,
     """
     if choice == "none":
         return ()
-    found = sorted({name for row in rows if row for name in row}, key=_rank)
+    found = sorted({name for row in rows if row for name in row} - {UNKNOWN}, key=_rank)
     if choice == "threats":
         groups = schema.classes()
         names = tuple(n for n in found if n not in groups or groups[n].group == "threat")
@@ -69,7 +71,7 @@ def choose_names(rows: LabelRows, choice: LabelChoice, where: str) -> tuple[str,
                 "data set that says what its scans hold."
             )
         return names
-    chosen = tuple(_canonical(name) for name in choice)
+    chosen = tuple(dict.fromkeys(_canonical(name) for name in choice))
     for name in chosen:
         if name not in found:
             raise InputError(_unknown(name, found, f"label in {where}"))
@@ -150,10 +152,12 @@ def check_request(
             "`contains` and `balance`, or train one with `labels: threats`."
         )
     known = {label.casefold(): label for label in (NONE, *config.contents)}
-    for label in contains:
-        if label.casefold() not in known:
+    known |= {label: label for label in config.contents}  # Two may differ by their case alone.
+    spelt = [label if label in known else label.casefold() for label in contains]
+    for label, key in zip(contains, spelt, strict=True):
+        if key not in known:
             raise InputError(_unknown(label, list(config.contents), f"content that {name} knows"))
-    wanted = tuple(known[label.casefold()] for label in contains)
+    wanted = tuple(known[key] for key in spelt)
     if _asks_for_none(config, wanted) and len(set(wanted)) > 1:
         others = ", ".join(label for label in wanted if label != NONE)
         raise InputError(
@@ -168,7 +172,7 @@ def _asks_for_none(config: NetworkConfig, contains: Sequence[str]) -> bool:
 
 
 def _parse(text: bytes, path: Path) -> frozenset[str] | None:
-    """Return the names in one cell; None where it is empty."""
+    """Return the names in one cell; None where it is empty, or one of them is "unknown"."""
     if not text:
         return None
     try:
@@ -180,13 +184,19 @@ def _parse(text: bytes, path: Path) -> frozenset[str] | None:
             f"{path}: column labels holds {text[:60]!r}; want a JSON list of names. Prepare the "
             "scans again."
         )
-    return frozenset(_canonical(name) for name in names) - {""}
+    held = frozenset(_canonical(name) for name in names) - {""}
+    # Of a scan that holds something unknown, nobody said what it holds.
+    return None if UNKNOWN in held else held
 
 
 def _canonical(name: str) -> str:
-    """Return our spelling of a class that we have, and any other name as it is, comma excepted."""
-    ours = name.strip().casefold()
-    return ours if ours in schema.classes() else name.strip().replace(",", ";")
+    """Return our spelling of a class that we have, and any other name as it is.
+
+    But for commas, which part names, and signs that cannot be printed.
+    """
+    printed = "".join(sign if sign.isprintable() else " " for sign in name).strip()
+    ours = printed.casefold()
+    return ours if ours in {UNKNOWN, *schema.classes()} else printed.replace(",", ";")
 
 
 def _rank(name: str) -> tuple[int, str]:

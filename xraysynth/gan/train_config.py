@@ -154,8 +154,8 @@ class TrainConfig(Settings):
     @pydantic.field_validator("labels", mode="before")
     @classmethod
     def _labels_are_a_list(cls, labels: Any) -> Any:
-        """Refuse one label alone, which might as well be a misspelt "threats"."""
-        if isinstance(labels, (list, tuple)) or labels in ("none", "threats"):
+        """Refuse no label, and one alone, which might as well be a misspelt "threats"."""
+        if (isinstance(labels, (list, tuple)) and labels) or labels in ("none", "threats"):
             return labels
         example = labels if isinstance(labels, str) and labels else "gun"
         raise ValueError(f"should be none, threats, or a list of labels such as [{example}]")

@@ -8,22 +8,19 @@ from pathlib import Path
 
 import torch
 
-from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan import distributed
 from xraysynth.gan.adapt import adapt_augmentation
 from xraysynth.gan.allocation import keep_freed_memory
-from xraysynth.gan.checkpoint import generator_config, save_discriminator, save_generator
-from xraysynth.gan.clutter import choose_clutter, read_classes, read_contents
-from xraysynth.gan.config import UNKNOWN, Clutter
-from xraysynth.gan.contents import check_request, choose_names, read_labels
+from xraysynth.gan.checkpoint import save_discriminator, save_generator
 from xraysynth.gan.data import ScanStream
+from xraysynth.gan.fitting import begun, check_channels, check_schedule, fitted, resumed
 from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
 from xraysynth.gan.precision import compute_dtype, torch_device
 from xraysynth.gan.report import Report
 from xraysynth.gan.resume import load_state, save_state
-from xraysynth.gan.state import TrainState, grow, residual_part, start
+from xraysynth.gan.state import TrainState, grow, residual_part
 from xraysynth.gan.steps import (
     discriminator_step,
     draw_batch,
@@ -64,7 +61,8 @@ def train(
     """
     keep_freed_memory()
     key = _run_key(scans, config, seed)
-    config = fitted(scans, config)
+    state = _saved(out, config, key)
+    config = resumed(config, state) if state else fitted(scans, config)
     stream = ScanStream(
         scans,
         seed,
@@ -73,8 +71,10 @@ def train(
         clutter=config.network.clutter if config.clutter_weight else (),
         read=config.labels != "none",
     )
-    _check_growth(config, stream.resolution)
-    state = _resume_or_start(out, config, seed, key, stream)
+    if not state:
+        check_channels(config, stream.resolution)
+    check_schedule(config, stream.resolution)
+    state = state or begun(config, stream, seed)
     distributed.broadcast([state.generator, state.discriminator, state.average])
     report = Report(out, state.step, tensorboard=config.tensorboard)
     total = round(config.kimg * 1000)
@@ -121,61 +121,6 @@ def train_step(
     return stats
 
 
-def fitted(scans: Path, config: TrainConfig) -> TrainConfig:
-    """Return the settings with the labels that the networks will know.
-
-    Those of the generator to start from, if there is one; else those that the settings choose
-    among the scans' own, and "unknown" where labels are withheld or absent.
-
-    Raises
-    ------
-    InputError
-        If the scans, or the generator to start from, lack what the settings name.
-    """
-    rows = read_labels(scans) if config.labels != "none" else []
-    names = choose_names(rows, config.labels, str(scans))
-    if config.init:
-        known = generator_config(config.init)
-        if names and not known.contents:
-            raise CheckpointError(
-                f"{config.init} was trained without labels and cannot learn them now; set "
-                "`labels: none`, or leave `init` empty."
-            )
-        if config.labels != "threats":
-            check_request(known, names, False, config.init)
-        names = known.label_names
-        least = known.resolution * (2 if config.freeze_generator else 1)
-        steps = tuple(step for step in config.growth if step.resolution >= least)
-        config = config.model_copy(update={"growth": steps})
-    elif names:
-        names += (UNKNOWN,) if config.label_drop or None in rows else ()
-    clutter = _clutter(scans, config, names)
-    named = (names and config.contents_weight) or (clutter and config.clutter_weight)
-    facts = {"label_names": names, "names_contents": bool(named), "clutter": clutter}
-    return config.model_copy(update={"network": config.network.model_copy(update=facts)})
-
-
-def _clutter(scans: Path, config: TrainConfig, asked_for: tuple[str, ...]) -> Clutter:
-    """Return the clutter that z will name: that of `init`, and of the scans where it counts.
-
-    Raises
-    ------
-    InputError
-        If it is to count and the scans name none.
-    """
-    start = generator_config(config.init) if config.init else config.network
-    if not config.clutter_weight:
-        return start.clutter
-    rows, classes = read_contents(scans), read_classes(scans)
-    found = choose_clutter(rows, asked_for, start.clutter, start.z_dim // 2, classes)
-    if not any(kind.share for kind in found):
-        raise InputError(
-            f"{scans} names no contents besides those to ask for; set `clutter_weight: 0`, or "
-            "prepare it from a data set that says what else its scans hold."
-        )
-    return found
-
-
 _FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}
 """Settings that may differ when a run goes on: they do not change the weights at a step."""
 
@@ -192,59 +137,14 @@ def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _resume_or_start(
-    out: Path, config: TrainConfig, seed: int, key: str, stream: ScanStream
-) -> TrainState:
-    """Return the saved state if there is one, else a new one at the first resolution."""
-    if (out / RESUME).is_file():
-        state = load_state(out / RESUME, config, key)
-        if not (out / CHECKPOINT).is_file():  # A run that is finished would write it never again.
-            _save_networks(out / CHECKPOINT, state)
-        return state
-    facts: dict[str, object] = {
-        "base_grid": stream.base_grid,
-        "value_map": stream.value_map,
-        "pixel_bits": 8 * stream.dtype.itemsize,
-    }
-    if config.as_shown:
-        facts["pixel_range"] = stream.pixel_range()
-    _check_facts(
-        config, facts | {"resolution": stream.resolution, "image_channels": stream.shape[3]}
-    )
-    config = config.model_copy(update={"network": config.network.model_copy(update=facts)})
-    resolution = config.growth[0].resolution if config.growth else stream.resolution
-    if config.init:
-        resolution = min(generator_config(config.init).resolution, stream.resolution)
-        if config.freeze_generator and resolution == stream.resolution:
-            raise InputError(
-                f"freeze_generator keeps all that {config.init} brings, and at the {resolution} px "
-                "of these scans nothing would be left to learn; prepare scans of twice its "
-                "resolution or more, or set `freeze_generator: false`."
-            )
-    return start(config, seed, resolution, stream.shape[3])
-
-
-def _check_facts(config: TrainConfig, facts: dict[str, object]) -> None:
-    """Raise if settings name other sizes than the scans have, which decide."""
-    for name in facts.keys() & config.network.model_fields_set:
-        if (wanted := getattr(config.network, name)) not in (None, facts[name]):
-            raise InputError(
-                f"network.{name} is {wanted}, but the scans decide it, and theirs is "
-                f"{facts[name]}; leave it out, or prepare other scans."
-            )
-
-
-def _check_growth(config: TrainConfig, full: int) -> None:
-    """Raise if the schedule grows beyond the scans, or the networks are too narrow for them."""
-    if config.init:
-        generator_config(config.init).check_channels(full)
-    if config.init_widen or not config.init:
-        config.network.check_channels(full)
-    for step in config.growth:
-        if step.resolution >= full:
-            raise InputError(
-                f"growth names {step.resolution}; want resolutions below the {full} of the scans."
-            )
+def _saved(out: Path, config: TrainConfig, key: str) -> TrainState | None:
+    """Return the state that an earlier run saved, if there is one."""
+    if not (out / RESUME).is_file():
+        return None
+    state = load_state(out / RESUME, config, key)
+    if not (out / CHECKPOINT).is_file():  # A run that is finished would write it never again.
+        _save_networks(out / CHECKPOINT, state)
+    return state
 
 
 def _resolution_due(state: TrainState, config: TrainConfig, full: int) -> int:
