@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from xraysynth.errors import CheckpointError
-from xraysynth.gan.inert import AllowList, Maker, Record
+from xraysynth.gan.inert import BYTES_OF_A_COPY, AllowList, Budget, Maker, Record, plain_key
 
 STORAGES = {
     "torch.FloatStorage": torch.float32,
@@ -74,15 +74,50 @@ class StoredTensor:
 
     def read(self) -> torch.Tensor:
         """Return the tensor, in memory of its own."""
+        return self.of(self.storage.read())
+
+    def of(self, numbers: bytes | memoryview) -> torch.Tensor:
+        """Return the tensor out of the bytes of its storage, in memory of its own."""
         carrier = np.dtype(CARRIERS[self.dtype.itemsize])
-        row = np.frombuffer(self.storage.read(), carrier, self.storage.count)[self.offset :]
+        row = np.frombuffer(numbers, carrier, self.storage.count)[self.offset :]
         stride = [step * carrier.itemsize for step in self.stride]
         view = np.lib.stride_tricks.as_strided(row, self.shape, stride, writeable=False)
         return torch.from_numpy(np.array(view, order="C")).view(self.dtype)
 
 
-def allow_list(load_storage: Callable[[bytes], Any]) -> AllowList:
+def read_all(tensors: Mapping[str, StoredTensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield tensors by name; a storage that many of them view is read once.
+
+    Raises
+    ------
+    CheckpointError
+        If they have more elements than there are numbers: views of the same ones would unfold a
+        file into many times its size.
+    """
+    sharing: dict[Storage, list[str]] = {}
+    for name, tensor in tensors.items():
+        sharing.setdefault(tensor.storage, []).append(name)
+    wanted = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    held = sum(storage.count for storage in sharing)
+    if wanted > held:
+        raise CheckpointError(
+            f"its tensors share numbers: they have {wanted} elements, of {held} numbers in the file"
+        )
+    for storage, names in sharing.items():
+        numbers = storage.read()
+        for name in names:
+            yield name, tensors[name].of(numbers)
+
+
+def allow_list(load_storage: Callable[[bytes], Any], budget: Budget) -> AllowList:
     """Return the list; `load_storage` reads a storage that is nested in a pickle as bytes."""
+
+    def encoded(arguments: tuple[Any, ...]) -> bytes:
+        # A text that the file holds once may be asked for as bytes any number of times.
+        text = _instance(arguments[0], str)
+        budget.spend(len(text) // BYTES_OF_A_COPY)
+        return bytes(text.encode("latin1"))
+
     makers: dict[str, Maker] = {
         "torch._utils._rebuild_tensor": _tensor,
         "torch._utils._rebuild_tensor_v2": _tensor,
@@ -90,10 +125,10 @@ def allow_list(load_storage: Callable[[bytes], Any]) -> AllowList:
         "torch.storage._load_from_bytes": lambda arguments: load_storage(
             _instance(arguments[0], bytes)
         ),
-        "torch.Size": lambda arguments: tuple(arguments[0]),
+        "torch.Size": _size,
         "torch.device": lambda arguments: None,
         PERSISTENT: _persistent,
-        "_codecs.encode": lambda arguments: _instance(arguments[0], str).encode("latin1"),
+        "_codecs.encode": encoded,
         "collections.OrderedDict": _dictionary,
     }
     for builtins in ("builtins", "__builtin__"):
@@ -119,10 +154,16 @@ def _instance(value: Any, kind: type[Any]) -> Any:
 
 def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     """Return an ordered dictionary: empty, or (old writers) of a list of pairs."""
-    pairs = arguments[0] if arguments else []
-    if any(not isinstance(key, (str, int)) for key, _ in pairs):
-        raise TypeError("keys that are no texts")
-    return dict(pairs)
+    pairs = _instance(arguments[0], list) if arguments else []
+    return {plain_key(key): value for key, value in pairs}
+
+
+def _size(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the shape of a tensor."""
+    sides = arguments[0]
+    if not isinstance(sides, (tuple, list)) or len(sides) > MAX_AXES:
+        raise TypeError("a shape that is no row of a few numbers")
+    return _whole(tuple(sides))
 
 
 def _persistent(arguments: tuple[Any, ...]) -> Record:

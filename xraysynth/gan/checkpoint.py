@@ -66,7 +66,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     Raises
     ------
     InputError
-        If there is no such file.
+        If there is no such file, or it may not be read.
     DamagedError
         If it is truncated, not safetensors, or does not match the hash in its metadata.
     CheckpointError
@@ -101,9 +101,15 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def check_regular(path: Path, want: str) -> None:
-    """Raise an InputError unless there is a regular file; a pipe or device may never end."""
-    if path.is_file():
-        return
+    """Raise an InputError unless there is a regular file to read; a pipe may never end."""
+    try:
+        if path.is_file():
+            path.open("rb").close()
+            return
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}); want {want} that may be read."
+        ) from error
     trouble = "is no regular file" if path.exists() else "does not exist"
     raise InputError(f"{path} {'is a folder' if path.is_dir() else trouble}; want {want}.")
 
@@ -127,6 +133,7 @@ def save_generator(
         "hash": tensors_hash(tensors),
         "facts": facts or {},
     }
+    metadata["facts_hash"] = _facts_hash(metadata)
     save_tensors(path, tensors, metadata)
 
 
@@ -161,9 +168,24 @@ def load_generator(name: str | Path) -> Generator:
         check_shapes(generator, shapes)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}. Copy or make the file again.") from None
-    _load_state(generator, tensors, path)
+    generator.load_state_dict(_plain(tensors, path))
     check_hashed(metadata, path)
     return generator.eval().requires_grad_(False)
+
+
+def load_discriminator(path: Path) -> dict[str, Tensor]:
+    """Return the weights that `save_discriminator` wrote, as float32.
+
+    Raises
+    ------
+    CheckpointError
+        If they are no finite floating point numbers.
+    DamagedError
+        If they have no hash, or do not match it.
+    """
+    tensors, metadata = load_tensors(path, "discriminator")
+    check_hashed(metadata, path)
+    return _plain(tensors, path)
 
 
 def generator_config(name: str | Path) -> NetworkConfig:
@@ -212,20 +234,33 @@ def tensors_hash(tensors: dict[str, Tensor]) -> str:
 
 
 def _config(metadata: dict[str, Any], path: Path) -> NetworkConfig:
-    """Return the network's config out of the metadata of its file."""
+    """Return the network's config out of the metadata of its file.
+
+    Generators of earlier versions, such as those that ship, have no hash of it.
+    """
+    if metadata.get("facts_hash", _facts_hash(metadata)) != _facts_hash(metadata):
+        raise DamagedError(
+            f"{path}: config and facts do not match their hash; copy or make the file again."
+        )
     return settings_from_mapping(NetworkConfig, metadata.get("config", {}), f"{path}: config")
 
 
-def _load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Load tensors that fit a module, or name the first that is no sane number."""
+def _facts_hash(metadata: dict[str, Any]) -> str:
+    """Return the hash of what is no tensor, as it will be read again."""
+    plain = json.loads(json.dumps([metadata.get("config"), metadata.get("facts")]))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return tensors as float32, or name the first that is no sane number."""
     for name in sorted(tensors):
         if not tensors[name].is_floating_point():
             raise CheckpointError(
-                f"{path}: tensor {name} holds {tensors[name].dtype}; want floating point numbers."
+                f"{path}: tensor {name[:80]} holds {tensors[name].dtype}; want floating point "
+                "numbers."
             )
         if not bool(torch.isfinite(tensors[name].float()).all()):
             raise CheckpointError(
-                f"{path}: tensor {name} holds values that are not finite; train again."
+                f"{path}: tensor {name[:80]} holds values that are not finite; train again."
             )
-    state = {name: tensor.float() for name, tensor in tensors.items()}
-    module.load_state_dict(state)
+    return {name: tensor.float() for name, tensor in tensors.items()}

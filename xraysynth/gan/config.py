@@ -11,6 +11,8 @@ from xraysynth.errors import InputError
 from xraysynth.gan.values import ValueMap
 from xraysynth.settings import Settings
 
+MAX_LABELS = 1000
+"""Contents that may be asked for, at most; published networks know as many classes."""
 UNKNOWN = "unknown"
 """The label of a scan of which nobody said what it holds."""
 
@@ -80,6 +82,8 @@ class NetworkConfig(Settings):
     @pydantic.field_validator("label_names")
     @classmethod
     def _label_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(names) > MAX_LABELS:
+            raise ValueError(f"should name at most {MAX_LABELS} labels, not {len(names)}")
         if len(set(names)) != len(names):
             raise ValueError("should name every label once")
         if any(not name or "," in name or not name.isprintable() for name in names):

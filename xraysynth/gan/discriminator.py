@@ -23,6 +23,8 @@ from xraysynth.gan.resample import at_least_float32
 
 NAMING_LAYER = "b4.contents."
 """Where the weights are named that tell contents apart."""
+TOLD = "mapping.embed.weight"
+"""What a discriminator is told, by column: labels, then clutter."""
 
 
 class Judgement(NamedTuple):

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
-from xraysynth.gan.allowlist import StoredTensor
+from xraysynth.gan.allowlist import Storage, StoredTensor, read_all
 from xraysynth.gan.checkpoint import (
+    check_regular,
     discriminator_path,
+    load_discriminator,
     load_generator,
     load_tensors,
     partner_path,
@@ -26,7 +28,8 @@ from xraysynth.gan.checkpoint import (
     save_generator,
 )
 from xraysynth.gan.config import NetworkConfig
-from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.discriminator import TOLD, Discriminator
+from xraysynth.gan.filters import without_filters
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.inert import Record
 from xraysynth.gan.layouts import Stored, flatten, network_config
@@ -38,7 +41,7 @@ from xraysynth.randomness import stream
 Placed = dict[str, tuple[StoredTensor, tuple[int, ...]]]
 """Stored tensors under our names, each with the shape it has here."""
 
-FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
+_OFFICIAL_FILTER = "resample_filter"
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 MEAN_OF = 16_384
 """Codes that the mean of w is taken of, where a file has none."""
@@ -108,27 +111,31 @@ def _write(
 
 def _is_safetensors(path: Path) -> bool:
     """Return whether a file begins like safetensors: a length, then a JSON mapping."""
-    if not path.is_file():
-        return False
+    check_regular(path, "a file with weights")
     with path.open("rb") as file:
         head = file.read(9)
-    return len(head) == 9 and head[8:] == b"{" and not head.startswith((b"PK", b"\x80"))
+    # The length may begin like a pickle or a zip archive; that of those would be beyond the file.
+    fits = 8 + int.from_bytes(head[:8], "little") <= path.stat().st_size
+    return head[8:] == b"{" and (fits or not head.startswith((b"PK", b"\x80")))
 
 
 def _copy(path: Path, out: Path) -> Imported:
     """Check one of our own files and write it again."""
     generator = load_generator(path)
     _, metadata = load_tensors(path, "generator")
-    judge, partner = None, discriminator_path(path)
+    judge, partner, notes = None, discriminator_path(path), []
     if partner is not None:
-        tensors, _ = load_tensors(partner, "discriminator")
-        judge = _filled_judge(generator.config, {name: t.float() for name, t in tensors.items()})
+        tensors = load_discriminator(partner)
+        try:
+            judge = _filled_judge(generator.config, tensors)
+        except CheckpointError as error:
+            notes.append(f"the discriminator in {partner} was left out: {error}")
     _write(out, generator, judge, metadata.get("facts"))
     return Imported(
         config=generator.config,
         layout="xraysynth",
         discriminator=judge is not None,
-        notes=(),
+        notes=tuple(notes),
     )
 
 
@@ -167,11 +174,11 @@ def _official(
     found: dict[Any, Any], network: Any
 ) -> tuple[str, Generator, Discriminator | None, list[str]]:
     """Read networks under their official names, which are ours."""
-    placed = _place(_without_filters(flatten(network)))
+    placed = _place(without_filters(flatten(network), _OFFICIAL_FILTER))
     judge, notes = {}, []
     if found.get("D") is not None:
         try:
-            judge = _place(_without_filters(flatten(found["D"])))
+            judge = _place(without_filters(flatten(found["D"]), _OFFICIAL_FILTER))
         except CheckpointError as error:
             notes.append(f"the discriminator was left out: {error}")
     config = network_config(_shapes(placed), _shapes(judge))
@@ -183,7 +190,7 @@ def _port(
     found: dict[Any, Any], network: Any
 ) -> tuple[str, Generator, Discriminator | None, list[str]]:
     """Read networks of the `.pt` layout."""
-    placed, notes = from_port(flatten(network)), []
+    placed, notes = from_port(_without_kernels(network)), []
     mean = found.get("latent_avg")
     if isinstance(mean, StoredTensor):
         placed["mapping.w_avg"] = (mean, mean.shape)
@@ -191,7 +198,7 @@ def _port(
     judge: Placed = {}
     if found.get("d") is not None:
         try:
-            judge = _place(judge_from_port(flatten(found["d"]), size))
+            judge = _place(judge_from_port(_without_kernels(found["d"]), size))
         except CheckpointError as error:
             notes.append(f"the discriminator was left out: {error}")
     config = network_config(_shapes(placed), _shapes(judge))
@@ -201,6 +208,11 @@ def _port(
         generator = _with_mean(config, placed)
         notes.append(f"it has no mean of w; took that of {MEAN_OF} codes")
     return "pt (g_ema)", generator, _judge(config, judge, notes), notes
+
+
+def _without_kernels(network: Any) -> Stored:
+    """Return the tensors of a network of the `.pt` layout without filters, which it scales."""
+    return without_filters(flatten(network), ".kernel", any_gain=True)
 
 
 def _place(tensors: Stored) -> Placed:
@@ -213,16 +225,6 @@ def _shapes(placed: Placed) -> dict[str, tuple[int, ...]]:
     return {name: shape for name, (_, shape) in placed.items()}
 
 
-def _without_filters(tensors: Stored) -> Stored:
-    """Leave out the resampling filters after checking that they are the one that we know."""
-    for name, tensor in tensors.items():
-        if name.endswith("resample_filter") and (
-            tensor.shape != (4, 4) or np.abs(tensor.read().double().numpy() - FILTER).max() > 1e-6
-        ):
-            raise CheckpointError(f"its filter {name} is not [1, 3, 3, 1], the only one known here")
-    return {name: t for name, t in tensors.items() if not name.endswith("resample_filter")}
-
-
 def _filled(config: NetworkConfig, placed: Placed) -> Generator:
     """Return a generator with these weights."""
     check_size(generator_numbers(config), _shapes(placed))
@@ -233,8 +235,14 @@ def _filled(config: NetworkConfig, placed: Placed) -> Generator:
 
 
 def _filled_judge(config: NetworkConfig, tensors: dict[str, Tensor]) -> Discriminator:
-    """Return a discriminator with these weights."""
+    """Return a discriminator with these weights.
+
+    It may know no clutter where the generator does: training with a `clutter_weight` of 0 tells it
+    of none.
+    """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if shapes.get(TOLD, (0, 0))[1:] == (len(config.label_names),):
+        config = config.model_copy(update={"clutter": ()})
     network = _new_judge(config, shapes)
     check_shapes(network, shapes)
     network.load_state_dict(tensors)
@@ -263,8 +271,8 @@ def _judge(config: NetworkConfig, placed: Placed, notes: list[str]) -> Discrimin
 
 def _with_mean(config: NetworkConfig, placed: Placed) -> Generator:
     """Return a generator whose mean of w is taken of many codes."""
-    some = next(iter(placed.values()))[0]
-    zeros = StoredTensor(some.storage, 0, (config.w_dim,), (0,))
+    numbers = Storage(torch.float32, config.w_dim, lambda: bytes(4 * config.w_dim))
+    zeros = StoredTensor(numbers, 0, (config.w_dim,), (1,))
     generator = _filled(config, {**placed, "mapping.w_avg": (zeros, (config.w_dim,))})
     codes = stream(0, "mean of w").standard_normal((MEAN_OF, config.z_dim)).astype(np.float32)
     mean = generator.mapping.single(torch.from_numpy(codes)).mean(dim=0)
@@ -275,12 +283,12 @@ def _with_mean(config: NetworkConfig, placed: Placed) -> Generator:
 def _read(network: nn.Module, placed: Placed) -> dict[str, Tensor]:
     """Return the tensors of a network in memory, after checking their shapes and kinds."""
     check_shapes(network, _shapes(placed))
-    read: dict[str, Tensor] = {}
-    for name, (stored, shape) in placed.items():
+    for name, (stored, _) in placed.items():
         if stored.dtype not in FLOATS:
             raise CheckpointError(f"its tensor {name} holds {stored.dtype}; want floating point")
-        tensor = stored.read().float().reshape(shape)
-        if not bool(torch.isfinite(tensor).all()):
+    read: dict[str, Tensor] = {}
+    for name, tensor in read_all({name: stored for name, (stored, _) in placed.items()}):
+        read[name] = tensor.float().reshape(placed[name][1])
+        if not bool(torch.isfinite(read[name]).all()):
             raise CheckpointError(f"its tensor {name} holds values that are not finite")
-        read[name] = tensor
     return read

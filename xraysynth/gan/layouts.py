@@ -11,7 +11,7 @@ from typing import Any
 
 from xraysynth.errors import CheckpointError, SettingsError
 from xraysynth.gan.allowlist import StoredTensor
-from xraysynth.gan.config import NetworkConfig
+from xraysynth.gan.config import MAX_LABELS, NetworkConfig
 from xraysynth.gan.inert import Record
 from xraysynth.settings import settings_from_mapping
 
@@ -21,7 +21,6 @@ MAX_DEPTH = 12
 MAX_PARTS = 100_000
 """Modules and what they name, each as often as it is reached; published networks have hundreds."""
 LEAST_BASE = 64
-MAX_LABELS = 1000
 MAPPING_RATE = 0.01
 """The mapping network's multiplier of the learning rate, which scales its stored weights."""
 
@@ -92,12 +91,12 @@ def _check_layer(module: Record, prefix: str) -> None:
     """Refuse layers whose weights would fit but mean something else here."""
     activation = module.state.get("activation", "lrelu")
     if activation not in ("lrelu", "linear"):
-        raise CheckpointError(
-            f"its layers use the activation {str(activation)[:20]}; xraysynth knows lrelu alone"
-        )
+        # Nothing but a text is shown: tuples of shared tuples would be written out for ever.
+        what = activation[:20] if isinstance(activation, str) else "that is no text"
+        raise CheckpointError(f"its layers use the activation {what}; xraysynth knows lrelu alone")
     rate = module.state.get("bias_gain")
     is_mapping = re.fullmatch(r"mapping\.fc\d+\.", prefix) is not None
-    if is_mapping and isinstance(rate, (int, float)) and abs(rate - MAPPING_RATE) > 1e-6:
+    if is_mapping and isinstance(rate, (int, float)) and not abs(rate - MAPPING_RATE) <= 1e-6:
         raise CheckpointError(
             f"its mapping network has a learning rate multiplier of {rate:g}; xraysynth knows "
             f"{MAPPING_RATE} alone"

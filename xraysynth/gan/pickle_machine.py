@@ -16,26 +16,21 @@ from __future__ import annotations
 import pickletools
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from xraysynth.errors import CheckpointError, DamagedError
-from xraysynth.gan.inert import BYTES_OF_AN_OPERATION, AllowList, Budget, Record
+from xraysynth.gan.inert import (
+    BYTES_OF_AN_OPERATION,
+    AllowList,
+    Budget,
+    ByteSource,
+    Metered,
+    Record,
+    plain_key,
+)
 
 MAX_DIGITS = 64
 """Bytes of a whole number; torch's magic number has ten."""
-
-
-class ByteSource(Protocol):
-    """An open file, a memory map or bytes in memory."""
-
-    def read(self, count: int, /) -> bytes:
-        """Return the next bytes."""
-
-    def readline(self) -> bytes:
-        """Return the bytes up to the end of the line."""
-
-    def tell(self) -> int:
-        """Return the position."""
 
 
 PersistentLoad = Callable[[Any], Any]
@@ -69,8 +64,9 @@ def read_pickle(
     """
     machine = _Machine(allowed, budget, persistent)
     try:
-        for operation, argument, _ in pickletools.genops(source):  # type: ignore[arg-type]
-            budget.spend(1 + _work(argument))
+        metered = Metered(source, budget)
+        for operation, argument, _ in pickletools.genops(metered):  # type: ignore[arg-type]
+            budget.spend()
             if operation.name == "STOP":
                 return machine.pop()
             machine.run(operation.name, argument)
@@ -111,7 +107,6 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _IGNORED = {"PROTO", "FRAME"}
-MAX_KEY = 2**31
 
 
 class _Machine:
@@ -215,10 +210,10 @@ class _Machine:
         items = self._to_mark()
         if not isinstance(self._stack[-1], set):
             raise TypeError("items for something that is no set")
-        self._stack[-1].update(_key(item) for item in items)
+        self._stack[-1].update(plain_key(item) for item in items)
 
     def _frozenset(self, _: Any) -> None:
-        self._stack.append(frozenset(_key(item) for item in self._to_mark()))
+        self._stack.append(frozenset(plain_key(item) for item in self._to_mark()))
 
     def _extend(self, items: list[Any]) -> None:
         """Append to the list on top of the stack."""
@@ -234,7 +229,7 @@ class _Machine:
         if not isinstance(target, dict):
             raise TypeError("items for something that is no dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[_key(key)] = value
+            target[plain_key(key)] = value
 
     # Names, calls and objects
 
@@ -273,13 +268,3 @@ class _Machine:
         if self._persistent is None:
             raise CheckpointError("it refers to something outside itself")
         self._stack.append(self._persistent(reference))
-
-
-def _key(value: Any) -> Any:
-    """Return a key or member, if it is plain.
-
-    Hashing nested tuples can take for ever, and so can a table of large numbers chosen to collide.
-    """
-    if not isinstance(value, str) and not (isinstance(value, int) and 0 <= value < MAX_KEY):
-        raise CheckpointError("a dictionary in it has keys that are no plain values")
-    return value

@@ -17,11 +17,7 @@ def from_port(tensors: Stored) -> dict[str, tuple[StoredTensor, tuple[int, ...]]
 
     The layout counts layers where ours names resolutions, and keeps axes of length one.
     """
-    renamed: dict[str, StoredTensor] = {}
-    for name, tensor in tensors.items():
-        ours = _port_name(name)
-        if ours is not None:
-            renamed[ours] = tensor
+    renamed = {_port_name(name): tensor for name, tensor in tensors.items()}
     return {name: (tensor, _port_shape(name, tensor.shape)) for name, tensor in renamed.items()}
 
 
@@ -35,10 +31,8 @@ _LAYER_PARTS = {
 }
 
 
-def _port_name(name: str) -> str | None:
-    """Return our name of a tensor of the `.pt` layout; None for constant filters."""
-    if name.endswith(".kernel"):
-        return None
+def _port_name(name: str) -> str:
+    """Return our name of a tensor of the `.pt` layout."""
     if name == "input.input":
         return "synthesis.b4.const"
     if style := re.fullmatch(r"style\.([1-9]\d?)\.(weight|bias)", name):
@@ -110,8 +104,6 @@ def judge_from_port(tensors: Stored, resolution: int) -> Stored:
     }
     renamed: Stored = {}
     for name, tensor in tensors.items():
-        if name.endswith(".kernel"):
-            continue
         ours = first.get(name) or _PORT_END.get(name)
         block = re.fullmatch(r"convs\.([1-9]\d?)\.(.+)", name)
         if ours is None and block and block[2] in _PORT_JUDGE:

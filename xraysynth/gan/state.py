@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from xraysynth.errors import CheckpointError, InputError
-from xraysynth.gan.checkpoint import discriminator_path, load_generator, load_tensors
+from xraysynth.gan.checkpoint import discriminator_path, load_discriminator, load_generator
 from xraysynth.gan.config import NetworkConfig
-from xraysynth.gan.discriminator import NAMING_LAYER, Discriminator
+from xraysynth.gan.discriminator import NAMING_LAYER, TOLD, Discriminator
 from xraysynth.gan.frozen_features import N_POOLED
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.moments import Moments, new_moments
@@ -29,8 +29,6 @@ from xraysynth.gan.widen import widened, with_clutter
 from xraysynth.randomness import stream_seed
 
 _NEW_SKIP = 0.1
-_TOLD = "mapping.embed.weight"
-"""What a discriminator is told, by column: labels, then clutter."""
 Judge = Discriminator | JointDiscriminator
 
 
@@ -201,14 +199,14 @@ def _load_partner(config: TrainConfig, discriminator: Discriminator) -> bool:
     path = discriminator_path(config.init)
     if path is None:
         return False
-    tensors, _ = load_tensors(path, "discriminator")
+    tensors = load_discriminator(path)
     target = discriminator.state_dict()
-    known = {name: tensor.float() for name, tensor in tensors.items() if name in target}
+    known = {name: tensor for name, tensor in tensors.items() if name in target}
     labels = len(discriminator.config.label_names)
-    if _TOLD in known and known[_TOLD].ndim == 2 and known[_TOLD].shape[1] >= labels:
-        wanted, given = discriminator.config.n_told, known[_TOLD].shape[1]
+    if TOLD in known and known[TOLD].ndim == 2 and known[TOLD].shape[1] >= max(labels, 1):
+        wanted, given = discriminator.config.n_told, known[TOLD].shape[1]
         # Its gain falls with the number of columns.
-        known[_TOLD] = F.pad(known[_TOLD], (0, wanted - given)) * math.sqrt(wanted / given)
+        known[TOLD] = F.pad(known[TOLD], (0, wanted - given)) * math.sqrt(wanted / given)
     differ = set(tensors) ^ set(target) | {n for n in known if known[n].shape != target[n].shape}
     if not all(name.startswith(NAMING_LAYER) for name in differ):
         return False

@@ -19,8 +19,8 @@ from typing import Any
 from xraysynth.errors import CheckpointError, DamagedError, InputError
 from xraysynth.gan.allowlist import STORAGES, Storage, allow_list
 from xraysynth.gan.checkpoint import check_regular
-from xraysynth.gan.inert import AllowList, Budget, Name
-from xraysynth.gan.pickle_machine import ByteSource, read_pickle
+from xraysynth.gan.inert import AllowList, Budget, ByteSource, Name
+from xraysynth.gan.pickle_machine import read_pickle
 
 MAX_BYTES = 4 << 30
 """Largest file; published networks of 1024x1024 have 400 MB."""
@@ -29,6 +29,8 @@ MAX_PICKLE = 64 << 20
 """Largest pickle inside a zip; the numbers are not in it."""
 MAX_NESTING = 3
 MAX_LINE = 4096
+MAX_NAME = 200
+"""Characters by which a pickle names a row of numbers; torch counts them."""
 _GARBLED = (EOFError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error)
 _MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -64,6 +66,11 @@ def open_checkpoint(path: Path) -> Iterator[Any]:
     except DamagedError as error:
         raise DamagedError(
             f"{path} was not imported: {error}; copy or download it again."
+        ) from None
+    except (RecursionError, MemoryError):
+        raise CheckpointError(
+            f"{path} was not imported: it is nested too deeply, or takes more memory than there "
+            "is; choose the file with the weights."
         ) from None
 
 
@@ -129,8 +136,12 @@ class _Mapped:
 
 def _allowed(budget: Budget, depth: int) -> AllowList:
     """Return the allow-list of a pickle that is nested `depth` times."""
+    loaded: dict[int, tuple[bytes, Storage]] = {}
 
     def load_storage(data: bytes) -> Storage:
+        # Bytes that a file holds once are one storage, however often it hands them over.
+        if id(data) in loaded:
+            return loaded[id(data)][1]
         if depth >= MAX_NESTING:
             raise CheckpointError("files in it are nested too often")
         if data[:4] == b"PK\x03\x04":
@@ -138,9 +149,10 @@ def _allowed(budget: Budget, depth: int) -> AllowList:
         held = _read_older(data, io.BytesIO(data), budget, depth + 1)
         if not isinstance(held, Storage):
             raise CheckpointError("numbers in it are none")
+        loaded[id(data)] = data, held
         return held
 
-    return allow_list(load_storage)
+    return allow_list(load_storage, budget)
 
 
 def _read_older(buffer: bytes | mmap.mmap, source: ByteSource, budget: Budget, depth: int) -> Any:
@@ -207,7 +219,13 @@ def _reference(reference: Any) -> tuple[Any, str, int]:
     ):
         raise CheckpointError("it refers to something that is no row of numbers")
     _, kind, key, _, count, *view = reference
-    if not isinstance(key, str) or type(count) is not int or count < 0 or any(view):
+    if (
+        not isinstance(key, str)
+        or len(key) > MAX_NAME
+        or type(count) is not int
+        or count < 0
+        or any(view)
+    ):
         raise CheckpointError("it refers to numbers in a way that torch does not")
     return STORAGES[str(kind)], key, count
 
@@ -230,12 +248,17 @@ def _read_zip(file: Any, size: int) -> Any:
     if members[pickles[0]].file_size > MAX_PICKLE:
         raise CheckpointError("its pickle is absurdly long")
 
+    found: dict[str, Storage] = {}
+
     def persistent(reference: Any) -> Storage:
         dtype, key, count = _reference(reference)
+        if key in found:
+            return found[key]
         member = members.get(f"{folder}data/{key}")
         if member is None or member.file_size != count * dtype.itemsize:
             raise DamagedError(f"the numbers {key[:20]!r} are absent or of another length")
-        return Storage(dtype, count, lambda: _member(archive, member))
+        found[key] = Storage(dtype, count, lambda: _member(archive, member))
+        return found[key]
 
     budget = Budget()
     data = io.BytesIO(_member(archive, members[pickles[0]]))
