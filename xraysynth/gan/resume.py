@@ -15,6 +15,7 @@ from xraysynth.errors import CheckpointError, DamagedError, SettingsError
 from xraysynth.gan.checkpoint import load_tensors, save_tensors, tensors_hash
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.sizes import check_size, discriminator_numbers, generator_numbers
 from xraysynth.gan.state import TrainState, assemble, new_discriminator
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.settings import Settings, settings_from_mapping
@@ -60,7 +61,7 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     CheckpointError
         If it was saved under other settings, or by a version that kept other things.
     DamagedError
-        If it does not match its hash, or its counters are impossible.
+        If it does not match its hash, its counters are impossible, or its numbers not finite.
     """
     tensors, metadata = load_tensors(path, "training")
     if metadata.get("key") != key:
@@ -73,15 +74,15 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     sizes, counters = _facts(path, metadata)
     if metadata.get("facts_hash") != _facts_hash(metadata):
         raise DamagedError(_changed(path, "config and counters do not match their hash."))
+    _check_numbers(path, tensors, sizes, counters)
     state = assemble(config, Generator(sizes), new_discriminator(config, sizes), counters.kept)
     for name, module in _modules(state).items():
         saved = _below(tensors, name)
-        if _shapes(saved) != _shapes(module.state_dict()):
-            what = f"what it keeps as {name} is not what this one keeps"
-            raise CheckpointError(_another_version(path, what))
+        if _kinds(saved) != _kinds(module.state_dict()):
+            raise CheckpointError(_another_version(path, _other(name)))
         module.load_state_dict(saved)
     for name, optimiser in _optimisers(state).items():
-        _load_moments(optimiser, _below(tensors, name))
+        _load_moments(path, name, optimiser, _below(tensors, name))
     for name, value in counters:
         setattr(state, name, value)
     return state
@@ -93,6 +94,42 @@ def _another_version(path: Path, what: str) -> str:
         f"{path} was saved by another version of xraysynth: {what}. Go on with that version, or "
         "start anew in another folder with `init` naming the checkpoint beside it."
     )
+
+
+def _other(name: str) -> str:
+    """Return the reason that something of a state does not fit."""
+    return f"what it keeps as {name} is not what this one keeps"
+
+
+def _check_numbers(
+    path: Path, tensors: dict[str, Tensor], sizes: NetworkConfig, counters: Counters
+) -> None:
+    """Refuse what no run saves, before memory is taken for networks of these sizes."""
+    told = sizes.model_copy(update={"clutter": ()})  # Of clutter it may know nothing.
+    least = {
+        "generator": generator_numbers(sizes),
+        "average": generator_numbers(sizes),
+        "discriminator": discriminator_numbers(told),
+    }
+    try:
+        for name, wanted in least.items():
+            shapes = {key: tuple(tensor.shape) for key, tensor in _below(tensors, name).items()}
+            check_size(wanted, shapes)
+    except CheckpointError as error:
+        raise DamagedError(_changed(path, f"{error}.")) from None
+    if counters.kept not in (0, *sizes.resolutions[:-1]):
+        raise DamagedError(
+            _changed(
+                path,
+                f"counters.kept is {counters.kept}; want 0 or a resolution below {sizes.resolution}"
+                " that the network has.",
+            )
+        )
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise DamagedError(
+                _changed(path, f"tensor {name[:80]} holds values that are not finite.")
+            )
 
 
 def _facts(path: Path, metadata: dict[str, Any]) -> tuple[NetworkConfig, Counters]:
@@ -140,15 +177,30 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
-    """Return the shape of every tensor."""
-    return {name: tensor.shape for name, tensor in tensors.items()}
+def _kinds(tensors: dict[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Return shape and type of every tensor."""
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
-def _load_moments(optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
-    """Put saved moments back into an optimiser."""
-    moments: dict[int, dict[str, Any]] = {}
+def _load_moments(
+    path: Path, prefix: str, optimiser: torch.optim.Adam, tensors: dict[str, Tensor]
+) -> None:
+    """Put saved moments back into an optimiser; what did not learn yet has none."""
+    learning = [part for group in optimiser.param_groups for part in group["params"]]
+    known = {str(index): part for index, part in enumerate(learning)}
+    moments: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        index, kind = name.split(".")
-        moments.setdefault(int(index), {})[kind] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        index, _, kind = name.partition(".")
+        moments.setdefault(index, {})[kind] = tensor
+    for index, saved in moments.items():
+        if index not in known or _kinds(saved) != _kinds(_fresh_moments(known[index])):
+            what = _other(f"{prefix}.{index[:20]}")
+            raise CheckpointError(_another_version(path, what))
+    state = {int(index): saved for index, saved in moments.items()}
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def _fresh_moments(parameter: Tensor) -> dict[str, Tensor]:
+    """Return what Adam keeps of a parameter, by name; no memory is taken for it."""
+    like = torch.empty_like(parameter, device="meta")
+    return {"step": torch.empty((), device="meta"), "exp_avg": like, "exp_avg_sq": like}
