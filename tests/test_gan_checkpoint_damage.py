@@ -26,6 +26,7 @@ from xraysynth.gan.checkpoint import (
     tensors_hash,
 )
 from xraysynth.gan.foreign import import_generator
+from xraysynth.gan.generator import Generator
 
 Tensors = dict[str, Tensor]
 
@@ -126,9 +127,10 @@ def test_a_discriminator_of_no_sane_weights_is_named(
 def test_a_discriminator_that_is_told_nothing_learns_anew(copied: Path) -> None:
     name = "mapping.embed.weight"
     _changed_partner(copied, lambda tensors: {**tensors, name: tensors[name][:, :0]})
-    bare = generator_config(copied).model_copy(update={"clutter": (), "label_names": ()})
-    save_generator(copied, type(load_generator(copied))(bare))
-    state = training.start(config(init=str(copied), labels="none", network=bare), 0, 16, 3)
+    bare = generator_config(copied).model_copy(update={"label_names": ()})
+    save_generator(copied, Generator(bare))
+    settings = config(init=str(copied), labels="none", network=bare, clutter_weight=1.0)
+    state = training.start(settings, 0, 16, 3)
     assert "does not fit" in state.note
 
 

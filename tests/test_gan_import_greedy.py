@@ -40,17 +40,19 @@ def _called(name: bytes, argument: bytes, times: int) -> bytes:
     return b"\x80\x02" + argument + b"q\x000c" + name + b"q\x010](" + call * times + b"e."
 
 
+_KEY = b"\x8a\x08" + struct.pack("<q", 2**61 - 1)
+_WRONG = "its call of torch.Size has arguments of a wrong kind"
 GREEDY = {
-    "shared-tuples": _activation(b"U\x01x" + b"2\x86" * 36),
-    "deep-tuples": _activation(b")" + b"\x85" * 200_000),
-    "text-as-shape": _called(b"torch\nSize\n", _text("\u4e00" * 4096), 100),
-    "bytes-as-shape": _called(b"torch\nSize\n", b"U\xff" + b"x" * 255, 100),
-    "numbers-as-shape": _called(b"torch\nSize\n", b"(" + b"K\x01" * 9 + b"t", 100),
-    "encoded-text": _called(b"_codecs\nencode\n", _text("x" * 2000), 40_000),
-    "colliding-keys": b"\x80\x02ccollections\nOrderedDict\n](]("
-    + b"\x8a\x08"
-    + struct.pack("<q", 2**61 - 1)
-    + b"Nee\x85R.",
+    "shared-tuples": (_activation(b"U\x01x" + b"2\x86" * 36), "the activation that is no text"),
+    "deep-tuples": (_activation(b")" + b"\x85" * 200_000), "the activation that is no text"),
+    "text-as-shape": (_called(b"torch\nSize\n", _text("\u4e00" * 4096), 100), _WRONG),
+    "bytes-as-shape": (_called(b"torch\nSize\n", b"C\xff" + b"x" * 255, 100), _WRONG),
+    "numbers-as-shape": (_called(b"torch\nSize\n", b"(" + b"K\x01" * 9 + b"t", 100), _WRONG),
+    "encoded-text": (_called(b"_codecs\nencode\n", _text("x" * 2000), 40_000), "operations"),
+    "colliding-keys": (
+        b"\x80\x02ccollections\nOrderedDict\n](](" + _KEY + b"Nee\x85R.",
+        "keys that are no plain values",
+    ),
 }
 
 
@@ -58,10 +60,11 @@ GREEDY = {
 def test_greedy_pickle_is_named_at_once(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = put(tmp_path / "weights.pkl", GREEDY[name])
+    data, reason = GREEDY[name]
+    file = put(tmp_path / "weights.pkl", data)
     status, sentence = refused("import-gan", file, tmp_path, capsys)
     assert status == 2
-    assert str(file) in sentence and sentence.count("\n") == 1 and len(sentence) < 400
+    assert str(file) in sentence and reason in sentence and sentence.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [RecursionError, MemoryError])
@@ -113,21 +116,21 @@ def test_a_storage_that_holds_several_tensors_is_read_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"z_dim": 4096}, "has more than"),
         ({"mapping_layers": 16}, "has more than"),
         ({"label_names": [str(index) for index in range(999)]}, "has more than"),
         ({"label_names": [f"{index:x}" for index in range(400_000)]}, "at most 1000 labels"),
         (
             {
-                "z_dim": 4096,
+                "z_dim": 128,
+                "mapping_layers": 1,
                 "clutter": [
-                    {"name": str(index), "share": 0.5, "class_name": "x"} for index in range(4096)
+                    {"name": str(index), "share": 0.5, "class_name": "x"} for index in range(128)
                 ],
             },
             "has more than",
         ),
     ],
-    ids=["latents", "layers", "labels", "many-labels", "clutter"],
+    ids=["layers", "labels", "many-labels", "clutter"],
 )
 def test_a_small_file_of_a_huge_mapping_takes_no_memory(
     changes: dict[str, object], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
