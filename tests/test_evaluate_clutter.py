@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -81,3 +83,14 @@ def test_drawn_scans_are_those_of_the_generator() -> None:
 def test_scans_that_do_not_name_clutter_give_no_figures(tmp_path: Path) -> None:
     generator = Generator(SIZES.model_copy(update={"clutter": kinds(("lamp", 0.5))}))
     assert clutter_figures(generator, material(tmp_path / "scans.h5"), 20, CONFIG, 0) == {}
+
+
+def test_held_out_scans_that_say_nothing_give_no_figures(tmp_path: Path) -> None:
+    found = material(tmp_path / "scans.h5")
+    bare = labelled_scans(tmp_path / "bare.h5")
+    with h5py.File(bare, "r+") as file:
+        rows = file["metadata"][:]
+        rows["labels"] = b""
+        file["metadata"][:] = rows
+    unsaid = replace(found, held_out=bare, labelled=found.held_out)
+    assert clutter_figures(Generator(SIZES), unsaid, 20, CONFIG, 0) == {}

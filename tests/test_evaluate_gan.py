@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from xraysynth import scanfile
 from xraysynth.baggage.config import SimulationConfig
 from xraysynth.baggage.simulate import simulate, simulate_batch
 from xraysynth.cli import main
-from xraysynth.errors import InputError
+from xraysynth.errors import InputError, StorageError
 from xraysynth.evaluate import contents_classifier, gan_material, kept, requested
 from xraysynth.evaluate import gan as evaluation
 from xraysynth.evaluate.contents_batches import (
@@ -29,7 +30,7 @@ from xraysynth.evaluate.feature_network import Features
 from xraysynth.evaluate.gan import GanEvaluation, GanSource, evaluate_gan
 from xraysynth.evaluate.gan_material import asked_as, simulation_settings
 from xraysynth.evaluate.memorisation import Nearest, copy_figures, nearest
-from xraysynth.gan.checkpoint import save_generator
+from xraysynth.gan.checkpoint import save_generator, save_tensors
 from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.scanfile import open_scans
@@ -314,7 +315,7 @@ def test_scans_without_one_of_the_threats_teach_nothing(tmp_path: Path) -> None:
 
 def test_generator_without_settings_asks_for_scans(tmp_path: Path) -> None:
     save_generator(tmp_path / "g.safetensors", small_generator())
-    with pytest.raises(InputError, match=r"--scans REAL\.h5"):
+    with pytest.raises(InputError, match=r"--scans REAL\.h5, or .*--training SCANS\.h5"):
         simulation_settings(tmp_path / "g.safetensors")
     settings = SimulationConfig.model_validate(SIMULATION)
     training = simulate(settings, 2, 0, tmp_path / "s.h5")
@@ -356,3 +357,93 @@ def test_scans_are_asked_for_what_the_held_out_ones_hold(tmp_path: Path) -> None
     asked = asked_as(scans, Generator(config), 20, 0)
     assert asked is not None and asked.tolist() == [[0.0, 1.0, 0.0]] * 20
     assert asked_as(scans, small_generator(), 20, 0) is None
+
+
+def test_unlabelled_scans_are_not_asked_for_as_empty_ones(tmp_path: Path) -> None:
+    settings = SimulationConfig.model_validate(
+        SIMULATION | {"threats": (1, 1), "threat_classes": ("knife",)}
+    )
+    scans = simulate(settings, 8, 1, tmp_path / "scans.h5")
+    generator = small_generator(label_names=("gun", "knife"))
+    with h5py.File(scans, "r+") as file:
+        rows = file["metadata"][:]
+        rows["labels"][1:] = b""
+        file["metadata"][:] = rows
+    asked = asked_as(scans, generator, 20, 0)
+    assert asked is not None and asked.tolist() == [[0.0, 1.0]] * 20
+    with h5py.File(scans, "r+") as file:
+        rows["labels"] = b""
+        file["metadata"][:] = rows
+    assert asked_as(scans, generator, 20, 0) is None
+
+
+def test_contents_that_no_test_scan_holds_have_no_area(tmp_path: Path) -> None:
+    names = ("gun",)
+    given = labelled_rows(_labelled(tmp_path, 40, 3, size_px=16), names)
+    classifier = ContentsClassifierConfig(steps=1, width=4, batch=8)
+    model = train_contents_classifier(given, names, classifier, 0)
+    without = np.flatnonzero(given.present[:, 0] == 0)
+    test = replace(given, rows=given.rows[without], present=given.present[without])
+    figures = own_figures(model, test)["gun"]
+    assert figures["auc"] is None and figures["recognised"] is None
+    assert figures["false_alarms"] is not None
+
+
+def test_kept_work_that_is_not_what_was_kept_is_made_anew(tmp_path: Path) -> None:
+    store = kept.Kept(tmp_path / "cache")
+    path = store.path("x.safetensors", 0)
+    assert path is not None
+    kept.keep_tensors(path, "x", {"a": torch.zeros(64)})
+    assert kept.kept_tensors(path, "x") is not None
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert kept.kept_tensors(path, "x") is None
+    save_tensors(path, {"a": torch.zeros(64)}, {"kind": "x"})  # As it was kept before hashes.
+    assert kept.kept_tensors(path, "x") is None
+
+
+def test_kept_classifier_that_does_not_fit_is_trained_anew(tmp_path: Path) -> None:
+    names, store = ("gun",), kept.Kept(tmp_path / "cache")
+    given = labelled_rows(_labelled(tmp_path, 40, 3, size_px=16), names)
+    classifier = ContentsClassifierConfig(steps=1, width=4, batch=8)
+
+    def weights() -> dict[str, torch.Tensor]:
+        model = contents_classifier.kept_contents_classifier(given, names, classifier, 0, store)
+        return model.state_dict()
+
+    first = weights()
+    (path,) = (tmp_path / "cache").iterdir()
+    kept.keep_tensors(path, "contents classifier", {"a": torch.zeros(1)})
+    again = weights()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_kept_scans_are_named_by_their_labels_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = gan_material.Simulation(SimulationConfig.model_validate(SIMULATION), 3, 0, 1, "scans")
+    store = kept.Kept(tmp_path / "cache")
+    first = gan_material.simulated(run, store, tmp_path)
+    other = simulate_batch(run.settings, run.seed, range(2))
+    other.metadata["labels"] = b"[]"
+    monkeypatch.setattr(gan_material, "simulate_batch", lambda *_: other)
+    assert gan_material.simulated(run, store, tmp_path) != first
+
+
+@pytest.mark.parametrize("option", [["--count", "12"], ["--workers", "2"], ["--no-network"]])
+def test_settings_given_twice_are_refused(
+    gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    name = option[0].removeprefix("--").removeprefix("no-")
+    arguments = ["evaluate", "gan", "--gan", str(gan), "--out", str(tmp_path / "gan.json")]
+    assert main([*arguments, *option, "--set", f"{name}=13"]) == 2
+    assert "are for the same setting" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    gan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "material", None)
+    with pytest.raises(StorageError, match="could not be written"):
+        evaluate_gan(GanSource(gan=gan), SMALL, 0, gan / "gan.json")

@@ -26,6 +26,7 @@ from xraysynth.gan.augment import (
     draw_from,
     expose,
 )
+from xraysynth.gan.values import thickened, to_values
 from xraysynth.gan.warp import SYM6, halving_matrix, warp
 from xraysynth.settings import settings_from_mapping
 
@@ -127,6 +128,27 @@ def test_exposure_doubles_thickness_by_beers_law() -> None:
     line_integral = torch.tensor([0.0, 0.3, 1.0, 2.0])
     once, twice = 2 * (-line_integral).exp() - 1, 2 * (-2 * line_integral).exp() - 1
     torch.testing.assert_close(expose(once, torch.tensor(2.0)), twice)
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.uint16, 16)])
+def test_exposure_doubles_thickness_in_scans_of_two_energies(dtype: type, bits: int) -> None:
+    top = 2**bits - 1
+
+    def values(transmission: list[float]) -> Tensor:
+        pixels = np.round(np.array(transmission) * top).astype(dtype)
+        return to_values(np.stack([pixels, pixels], -1)[None, None], "line_integral")
+
+    draw = AugmentDraw(exposure=torch.tensor([2.0]))
+    seen = apply_augmentation(values([1.0, 0.5, 0.2]), draw, "line_integral", bits)
+    torch.testing.assert_close(seen, values([1.0, 0.25, 0.04]), rtol=0, atol=0.02)
+
+
+def test_exposure_of_two_energies_has_finite_slopes_beyond_its_range() -> None:
+    images = torch.tensor([-3.0, -1.0, 1.0, 1.5]).view(1, 1, 2, 2).requires_grad_(True)
+    exposed = thickened(images, torch.tensor(3.0), 16)
+    (slope,) = torch.autograd.grad(exposed.sum(), images)
+    assert slope.isfinite().all()
+    assert slope.flatten()[[0, 3]].tolist() == [1.0, 1.0]
 
 
 def test_brightness_comes_before_contrast() -> None:

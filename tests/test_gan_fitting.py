@@ -11,6 +11,7 @@ import pytest
 from gan_labelled import config, labelled_scans
 from test_gan_trainer import TINY
 
+from xraysynth.cli import main
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
 from xraysynth.gan import distributed, trainer
@@ -147,7 +148,7 @@ def test_frozen_blocks_that_growth_would_replace_at_once_are_refused(
     large = labelled_scans(tmp_path / "large.h5", size_px=32)
     first = trainer.train(scans, tmp_path / "first", short())
     settings = short(init=str(first), freeze_discriminator=1)
-    with pytest.raises(InputError, match="from the 16 px of .* to 32 the networks grow at once"):
+    with pytest.raises(InputError, match=r"from the 16 px of .* to 32 the networks grow at once"):
         trainer.train(large, tmp_path / "run", settings)
     staged = settings.model_copy(update={"growth": short(growth="16:0.004").growth})
     assert trainer.train(large, tmp_path / "run", staged).is_file()
@@ -158,8 +159,22 @@ def test_a_generator_of_other_values_is_refused(tmp_path: Path) -> None:
     sizes = TINY.model_copy(update={"resolution": 16, "image_channels": 2})
     save_generator(tmp_path / "linear.safetensors", Generator(sizes))
     settings = short(init=str(tmp_path / "linear.safetensors"), labels="none")
-    with pytest.raises(CheckpointError, match="values of the map linear.*have line_integral"):
+    with pytest.raises(CheckpointError, match=r"values of the map linear.*have line_integral"):
         trainer.train(scans, tmp_path / "run", settings)
+
+
+def test_resuming_nothing_starts_and_says_so(
+    tmp_path: Path, scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = short().model_dump(include={"kimg", "batch"}) | TINY.model_dump(
+        include=TINY.model_fields_set
+    )
+    names = {name: f"network.{name}" for name in TINY.model_fields_set}
+    options = [f"--set={names.get(name, name)}={value}" for name, value in settings.items()]
+    command = ["train-gan", str(scans), "--out", str(tmp_path / "run"), "--resume", *options]
+    for told in (True, False):
+        assert main(command) == 0
+        assert ("holds no training to go on with" in capsys.readouterr().err) == told
 
 
 # The schedule

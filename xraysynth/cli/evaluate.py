@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from xraysynth.cli.console import say, show_json, show_table, watched
-from xraysynth.cli.gan import add_generator
+from xraysynth.cli.gan import add_generator, given_settings
 from xraysynth.cli.parser import (
     Parser,
     add_command,
@@ -191,9 +191,7 @@ def _add_gan(kinds: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--training", type=Path, metavar="SCANS.h5", help="scans it has learned from"
     )
-    parser.add_argument(
-        "--count", type=positive, default=500, metavar="N", help="generated scans (500)"
-    )
+    parser.add_argument("--count", type=positive, metavar="N", help="generated scans (500)")
     parser.add_argument(
         "--cache",
         type=Path,
@@ -202,6 +200,7 @@ def _add_gan(kinds: argparse._SubParsersAction[Parser]) -> None:
         "(XRAYSYNTH_CACHE, else the user's caches)",
     )
     _add_measured(parser)
+    parser.set_defaults(workers=None)  # So that one that is given is told from one that is not.
 
 
 def gan(arguments: argparse.Namespace) -> int:
@@ -211,9 +210,14 @@ def gan(arguments: argparse.Namespace) -> int:
     from xraysynth.pipeline.definition import with_overrides
     from xraysynth.settings import settings_from_mapping
 
-    given = {"count": arguments.count, "workers": arguments.workers}
-    given |= {"network": not arguments.no_network, "cache": arguments.cache or default_folder()}
-    config = settings_from_mapping(GanEvaluation, with_overrides(given, arguments.set))
+    given = given_settings(arguments, ("count", "workers", "cache"))
+    named = with_overrides(given, arguments.set)
+    if arguments.no_network and "network" in named:
+        raise InputError(
+            "--no-network and --set network are for the same setting; give one of them."
+        )
+    named = {"cache": default_folder(), "network": not arguments.no_network} | named
+    config = settings_from_mapping(GanEvaluation, named)
     source = GanSource(gan=arguments.gan, scans=arguments.scans, training=arguments.training)
     with watched("evaluate") as progress:
         report = evaluate_gan(source, config, arguments.seed, arguments.out, progress)

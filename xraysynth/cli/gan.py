@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xraysynth.cli.console import say, watched
+from xraysynth.cli.console import say, tell, watched
 from xraysynth.cli.parser import Parser, add_command, add_out, add_seed, add_settings, positive
 from xraysynth.errors import InputError
 
@@ -100,12 +100,15 @@ def train(arguments: argparse.Namespace) -> int:
         )
     with open_scans(arguments.scans):
         pass  # A wrong file is refused before the folder is made.
+    new = arguments.resume and not (arguments.out / RESUME).exists()
     given = arguments.scans, arguments.out, config, arguments.seed
     try:
         with joined_processes(config.device):
             if not is_first():
                 train_gan(*given)
                 return 0
+            if new:
+                tell(f"note: {arguments.out} holds no training to go on with; a new one begins.")
             with locked(arguments.out), watched("train-gan") as progress:
                 checkpoint = train_gan(*given, progress)
     except KeyboardInterrupt:

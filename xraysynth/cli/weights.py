@@ -52,8 +52,10 @@ def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def import_gan(arguments: argparse.Namespace) -> int:
     """Import weights."""
+    from xraysynth.files import check_writable
     from xraysynth.gan.foreign import import_generator
 
+    check_writable(arguments.out)
     found = import_generator(arguments.file, arguments.out)
     for note in found.notes:
         tell(f"note: {note}.")

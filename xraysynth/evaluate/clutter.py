@@ -53,11 +53,12 @@ def clutter_figures(  # noqa: PLR0913 (what the evaluation hands over)
     Returns
     -------
     dict
-        By name what `requested_figures` has; empty where the scans do not name clutter.
+        By name what `requested_figures` has; empty where the scans to learn from do not name
+        clutter, or the held-out ones do not say what they hold.
     """
     clutter = generator.config.clutter
     learn, test = learn_and_test(found, partial(rows_with_clutter, clutter=clutter), seed)
-    if len(learn.rows) < LEAST_SCANS or not learn.present.any():
+    if len(learn.rows) < LEAST_SCANS or not learn.present.any() or not len(test.rows):
         return {}
     names = [kind.name for kind in clutter]
     model = kept_contents_classifier(learn, names, config, seed, found.kept, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,9 @@ def kept_contents_classifier(  # noqa: PLR0913 (a training, and where it is kept
         path = kept.path("classifier.safetensors", [*facts, *machine, *code])
     if (weights := kept_tensors(path, "contents classifier")) is not None:
         model = _untrained(given.scans, names, config, seed)
-        model.load_state_dict(weights)
-        return model.eval()
+        with suppress(RuntimeError):  # Weights that do not fit are learned anew.
+            model.load_state_dict(weights)
+            return model.eval()
     model = train_contents_classifier(given, names, config, seed, progress)
     keep_tensors(path, "contents classifier", model.state_dict())
     return model
@@ -171,7 +173,7 @@ def own_figures(model: ContentsClassifier, given: LabelledRows) -> dict[str, Any
     """Return how good a classifier is on rows that it never saw, by name.
 
     `recognised` is the share of scans with the threat in which it is found, `false_alarms` that of
-    scans without it, `auc` the area under the curve.
+    scans without it, `auc` the area under the curve; None where there are no such scans.
     """
     with open_scans(given.scans) as file:
         parts = [
@@ -186,10 +188,16 @@ def own_figures(model: ContentsClassifier, given: LabelledRows) -> dict[str, Any
         figures[name] = {
             "recognised": _share(found[there, place]),
             "false_alarms": _share(found[~there, place]),
-            "auc": round(area_under_curve(odds[there, place], odds[~there, place]), 4),
+            "auc": _area(odds[there, place], odds[~there, place]),
         }
     right = (found == (given.present > 0)).mean()
     return {**figures, "mean_accuracy": round(float(right), 4)}
+
+
+def _area(with_it: np.ndarray, without: np.ndarray) -> float | None:
+    """Return the area under the curve; None where either has no scans."""
+    both = with_it.size and without.size
+    return round(area_under_curve(with_it, without), 4) if both else None
 
 
 def _share(hits: np.ndarray) -> float | None:

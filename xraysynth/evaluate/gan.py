@@ -30,7 +30,7 @@ from xraysynth.evaluate.memorisation import copy_figures, nearest
 from xraysynth.evaluate.picture_set import PictureSet, describe, simple_features
 from xraysynth.evaluate.precision_recall import precision_recall
 from xraysynth.evaluate.requested import requested_figures
-from xraysynth.files import write_json
+from xraysynth.files import check_writable, write_json
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import generator_hash, load_generator
 from xraysynth.gan.efficientnet import NAME, load_feature_network
@@ -106,6 +106,7 @@ def evaluate_gan(
         If the scans are of another size, too few, or absent.
     """
     keep_freed_memory()
+    check_writable(out)
     generator = load_generator(source.gan)
     asked = config.requested if generator.config.contents or generator.config.clutter else 0
     wanted = Wanted(

@@ -22,6 +22,7 @@ from xraysynth.errors import InputError, StorageError, XraysynthError
 from xraysynth.evaluate.kept import NOTHING_KEPT, Kept
 from xraysynth.files import whole_file
 from xraysynth.gan.checkpoint import generator_path, load_tensors
+from xraysynth.gan.config import UNKNOWN
 from xraysynth.gan.contents import multi_hot, read_labels
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.grids import displayable, sample_images
@@ -126,11 +127,12 @@ class Simulation:
 def simulated(run: Simulation, kept: Kept, folder: Path, progress: Progress = silent) -> Path:
     """Return a file of simulated scans: one that was kept, or a new one, in `folder` if not kept.
 
-    The first scans are part of a kept file's name, so that a scanner that was changed makes all
-    of them anew.
+    The first scans are part of a kept file's name, pixels, labels and items, so that a scanner that
+    was changed makes all of them anew.
     """
     first = simulate_batch(run.settings, run.seed, range(2))
-    digest = hashlib.sha256(first.images.tobytes()).hexdigest()
+    held = [part.tobytes() for part in vars(first).values() if part is not None]
+    digest = hashlib.sha256(b"".join(held)).hexdigest()
     facts = [run.settings.model_dump(mode="json"), run.count, run.seed, digest]
     path = kept.path("scans.h5", facts)
     if path is not None and _is_whole(path):
@@ -185,7 +187,8 @@ def simulation_settings(gan: str | Path, training: Path | None = None) -> Simula
     if not isinstance(held, Mapping):
         raise InputError(
             f"{gan} does not say how its scans were simulated (no `simulate` in its metadata); "
-            "pass scans that it has not learned from: --scans REAL.h5."
+            "pass scans that it has not learned from, --scans REAL.h5, or those that it has "
+            "learned from if they were simulated, --training SCANS.h5."
         )
     return settings_from_mapping(SimulationConfig, held, where)
 
@@ -231,11 +234,20 @@ def asked_as(scans: Path, generator: Generator, count: int, seed: int) -> Tensor
     Returns
     -------
     (count, labels) multi-hot, or None for a generator that cannot be asked
+
+    Notes
+    -----
+    A generator that knows no "unknown" is asked for what those scans hold that say so: the others
+    would pass for empty ones. Where none says so, nothing is asked for, as `generate` does.
     """
     names = generator.config.label_names
     if not names:
         return None
     rows = read_labels(scans)
+    if UNKNOWN not in names:
+        rows = [row for row in rows if row is not None]
+    if not rows:
+        return None
     chosen = stream(seed, "evaluate gan, requests").integers(0, len(rows), count)
     return torch.from_numpy(multi_hot([rows[row] for row in chosen], names).astype(np.float32))
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from xraysynth import __version__
 from xraysynth.errors import StorageError, XraysynthError
 from xraysynth.evaluate.feature_network import Features, features_of
-from xraysynth.gan.checkpoint import load_tensors, save_tensors
+from xraysynth.gan.checkpoint import load_tensors, save_tensors, tensors_hash
 from xraysynth.gan.efficientnet import NAME
 from xraysynth.progress import Progress, silent
 
@@ -71,16 +71,17 @@ def kept_tensors(path: Path | None, kind: str) -> dict[str, Tensor] | None:
     if path is None or not path.is_file():
         return None
     try:
-        return load_tensors(path, kind)[0]
+        tensors, metadata = load_tensors(path, kind)
     except XraysynthError:
         return None
+    return tensors if metadata.get("hash") else None
 
 
 def keep_tensors(path: Path | None, kind: str, tensors: dict[str, Tensor]) -> None:
     """Keep tensors if a folder was named; a full disk or a folder of others costs only time."""
     if path is not None:
         with suppress(StorageError):
-            save_tensors(path, tensors, {"kind": kind})
+            save_tensors(path, tensors, {"kind": kind, "hash": tensors_hash(tensors)})
 
 
 def kept_features(
@@ -94,9 +95,15 @@ def kept_features(
     facts = [NAME, torch.__version__, list(pictures.shape), seen]
     path = kept.path("features.safetensors", facts)
     found = kept_tensors(path, "features")
-    if found is not None and set(found) == set(Features._fields):
+    if found is not None and _fit(found, len(pictures)):
         return Features(**{name: values.numpy() for name, values in found.items()})
     features = features_of(pictures, network, progress)
     tensors = {name: torch.from_numpy(values) for name, values in features._asdict().items()}
     keep_tensors(path, "features", tensors)
     return features
+
+
+def _fit(found: dict[str, Tensor], count: int) -> bool:
+    """Tell whether kept features are those of so many pictures."""
+    rows = {len(values) if values.ndim else 0 for values in found.values()}
+    return set(found) == set(Features._fields) and rows == {count}

@@ -21,6 +21,7 @@ from torch import Tensor
 from xraysynth.gan.affine import rotation, scaling, translation
 from xraysynth.gan.chance import Chance, RandomChance
 from xraysynth.gan.distributed import Share
+from xraysynth.gan.values import ValueMap, thickened
 from xraysynth.gan.warp import warp
 from xraysynth.settings import Settings
 
@@ -50,7 +51,7 @@ class AugmentConfig(Settings):
     contrast: float = Field(0.0, ge=0, le=1)
     """Share of p of a factor on the pixel values."""
     exposure: float = Field(0.0, ge=0, le=1)
-    """Share of p of a factor on the line integral; for channels that hold transmissions."""
+    """Share of p of a factor on the line integral; for grey and for low and high energy."""
     xint_max: float = Field(0.125, ge=0, le=1)
     """Largest whole-pixel shift, as a part of the size."""
     scale_std: float = Field(0.2, ge=0, le=1)
@@ -126,7 +127,9 @@ def draw_from(
     )
 
 
-def apply_augmentation(images: Tensor, draw: AugmentDraw) -> Tensor:
+def apply_augmentation(
+    images: Tensor, draw: AugmentDraw, value_map: ValueMap = "linear", bits: int = 8
+) -> Tensor:
     """Augment scans as drawn. Deterministic, and twice differentiable in `images`.
 
     Scans whose matrix is the identity are not resampled, which changes nothing but the time:
@@ -137,6 +140,7 @@ def apply_augmentation(images: Tensor, draw: AugmentDraw) -> Tensor:
     images : (n, channels, height, width)
         About [-1, 1]; for `exposure`, 1 is open air and -1 opaque.
     draw : for the same n and size
+    value_map, bits : how pixels became these values, and the bits that they had
 
     Returns
     -------
@@ -146,7 +150,9 @@ def apply_augmentation(images: Tensor, draw: AugmentDraw) -> Tensor:
     if draw.affine is not None:
         images = _warp_moved(images, draw.affine)
     if draw.exposure is not None:
-        images = expose(images, _per_image(draw.exposure, images))
+        factor = _per_image(draw.exposure, images)
+        linear = value_map == "linear"
+        images = expose(images, factor) if linear else thickened(images, factor, bits)
     if draw.brightness is not None:
         images = images + _per_image(draw.brightness, images)
     if draw.contrast is not None:

@@ -69,6 +69,7 @@ def begun(config: TrainConfig, stream: ScanStream, seed: int) -> TrainState:
     CheckpointError
         If the generator to start from does not fit the scans.
     """
+    _check_channels(config, stream.resolution)
     facts: dict[str, object] = {
         "base_grid": stream.base_grid,
         "value_map": stream.value_map,
@@ -89,14 +90,6 @@ def begun(config: TrainConfig, stream: ScanStream, seed: int) -> TrainState:
     return start(config, seed, resolution, stream.shape[3])
 
 
-def check_channels(config: TrainConfig, full: int) -> None:
-    """Raise if the networks of a new run are too narrow for the resolution of the scans."""
-    if config.init:
-        generator_config(config.init).check_channels(full)
-    if config.init_widen or not config.init:
-        config.network.check_channels(full)
-
-
 def check_schedule(config: TrainConfig, full: int) -> None:
     """Raise if the stages grow beyond the scans, never reach them, or cannot be shared out."""
     for step in config.growth:
@@ -113,6 +106,14 @@ def check_schedule(config: TrainConfig, full: int) -> None:
             f"the {full} px of the scans would never be reached; want a larger kimg or a shorter "
             "growth."
         )
+
+
+def _check_channels(config: TrainConfig, full: int) -> None:
+    """Raise if the networks are too narrow for the resolution of the scans."""
+    if config.init:
+        generator_config(config.init).check_channels(full)
+    if config.init_widen or not config.init:
+        config.network.check_channels(full)
 
 
 def _check_labels(

@@ -13,6 +13,7 @@ from xraysynth.errors import StageError
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.gan.state import TrainState
+from xraysynth.gan.steps import START_ANEW
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.gan.values import order_violations
 
@@ -64,7 +65,7 @@ def check_variety(state: TrainState, diversity: float, config: TrainConfig) -> b
         If this one and the one before it hardly vary, or a weight is not finite.
     """
     if not all(bool(torch.isfinite(value).all()) for value in state.average.parameters()):
-        raise StageError(f"training diverged: a weight is not finite. {_ADVICE}")
+        raise StageError(f"training diverged: a weight is not finite. {START_ANEW}")
     if diversity >= config.least_diversity:
         state.dull_snapshots = 0
         return True
@@ -72,9 +73,6 @@ def check_variety(state: TrainState, diversity: float, config: TrainConfig) -> b
     if state.dull_snapshots >= PATIENCE:
         raise StageError(
             f"training collapsed: generated scans vary {diversity:.2%} as much as the real ones, "
-            f"want at least {config.least_diversity:.0%} (least_diversity). {_ADVICE}"
+            f"want at least {config.least_diversity:.0%} (least_diversity). {START_ANEW}"
         )
     return False
-
-
-_ADVICE = "The last checkpoint is whole; lower learning_rate or raise r1_strength, and run again."

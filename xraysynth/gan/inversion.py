@@ -264,7 +264,7 @@ def _difference(images: Tensor, target: Tensor, config: InversionConfig) -> Tens
 
 @torch.no_grad()
 def _draw(generator: Generator, latent_w: Tensor) -> np.ndarray:
-    """Return the pictures of codes: (n, num_ws, w_dim) -> (n, h, w, c) uint8."""
+    """Return the pictures of codes: (n, num_ws, w_dim) -> (n, h, w, c), as stored."""
     parts = latent_w.split(CHUNK)
     return np.concatenate([generated_images(generator, generator.synthesis(w)) for w in parts])
 

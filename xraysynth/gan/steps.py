@@ -31,6 +31,11 @@ from xraysynth.randomness import stream_seed
 
 W_AVERAGE_DECAY = 0.995
 PATH_DECAY = 0.01
+START_ANEW = (
+    "The last checkpoint, if there is one, is whole; lower learning_rate or raise r1_strength, and "
+    "start in a new folder, with `init` naming that checkpoint."
+)
+"""What to do about a run that went wrong: its own folder goes on with its own settings alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,7 @@ class Batch:
     mixing_z: Tensor
     rng: torch.Generator
     """For choices of the joined batch, on the processor."""
-    noise_rng: torch.Generator | JoinedRng
+    noise_rng: JoinedRng
     """For pictures full of noise, where the networks are."""
     share: Share = ALONE
     """Which samples of the joined batch are here."""
@@ -111,12 +116,13 @@ def _real_scans(state: TrainState, scans: ScanStream, batch: int, share: Share) 
 
 
 def synthesise(state: TrainState, batch: Batch, config: TrainConfig) -> Tensor:
-    """Return generated images with their graph; also moves the running mean of w."""
+    """Return generated images with their graph; also moves the running mean of w, if w learns."""
     generator = state.generator
     single = generator.mapping.single(batch.latent_z, batch.drawn_labels)
-    with torch.no_grad():
-        mean = average(single.detach().mean(dim=0))
-        generator.mapping.w_avg.lerp_(mean, 1.0 - W_AVERAGE_DECAY)
+    if not state.kept:
+        with torch.no_grad():
+            mean = average(single.detach().mean(dim=0))
+            generator.mapping.w_avg.lerp_(mean, 1.0 - W_AVERAGE_DECAY)
     latent_w = single[:, None, :].expand(-1, generator.num_ws, -1)
     if config.style_mixing:
         latent_w = mix_styles(generator, latent_w, batch, config.style_mixing)
@@ -215,21 +221,13 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
     if not latent_w.requires_grad:  # A frozen mapping's codes.
         latent_w.requires_grad_(True)
     images = generator.synthesis(latent_w, "random", rng=batch.noise_rng)
-    direction = _noise_like(images, batch)
-    lengths = path_lengths(images, latent_w, direction)
+    lengths = path_lengths(images, latent_w, batch.noise_rng.normal(images.shape))
     mean = average(lengths.detach().mean()).item()
     state.path_mean += PATH_DECAY * (mean - state.path_mean)
     penalty = (lengths - state.path_mean).square().mean()
     weight = config.path_length_weight * config.path_length_interval
     descend(state.generator_optimiser, generator, penalty * weight)
     return mean
-
-
-def _noise_like(images: Tensor, batch: Batch) -> Tensor:
-    """Return standard normal noise of the shape of images."""
-    if isinstance(batch.noise_rng, JoinedRng):
-        return batch.noise_rng.normal(images.shape)
-    return torch.randn(images.shape, generator=batch.noise_rng, device=images.device)
 
 
 def judged(
@@ -247,7 +245,8 @@ def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConf
     size = (images.shape[2], images.shape[3])
     joined = len(images) * batch.share.world
     draw = draw_augmentation(config.augmentations, state.augment_p, joined, size, batch.rng)
-    return apply_augmentation(images, draw.rows(batch.share))
+    sizes = state.generator.config
+    return apply_augmentation(images, draw.rows(batch.share), sizes.value_map, sizes.pixel_bits)
 
 
 def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> float:
@@ -259,10 +258,7 @@ def descend(optimiser: torch.optim.Adam, module: nn.Module, loss: Tensor) -> flo
     loss.backward()
     joined_loss = average_gradients(module.parameters(), loss.detach())
     if not math.isfinite(joined_loss):
-        raise StageError(
-            f"training diverged: the loss is {joined_loss}. The last checkpoint is whole; "
-            "lower learning_rate or raise r1_strength, and run again."
-        )
+        raise StageError(f"training diverged: the loss is {joined_loss}. {START_ANEW}")
     optimiser.step()
     return joined_loss
 

@@ -14,7 +14,7 @@ from xraysynth.gan.adapt import adapt_augmentation
 from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.checkpoint import save_discriminator, save_generator
 from xraysynth.gan.data import ScanStream
-from xraysynth.gan.fitting import begun, check_channels, check_schedule, fitted, resumed
+from xraysynth.gan.fitting import begun, check_schedule, fitted, resumed
 from xraysynth.gan.health import check_variety, measure_health
 from xraysynth.gan.pace import Pace
 from xraysynth.gan.precision import compute_dtype, torch_device
@@ -71,8 +71,6 @@ def train(
         clutter=config.network.clutter if config.clutter_weight else (),
         read=config.labels != "none",
     )
-    if not state:
-        check_channels(config, stream.resolution)
     check_schedule(config, stream.resolution)
     state = state or begun(config, stream, seed)
     distributed.broadcast([state.generator, state.discriminator, state.average])

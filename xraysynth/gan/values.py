@@ -93,6 +93,32 @@ def to_pixels(
     return pixels.permute(0, 2, 3, 1).cpu().numpy().astype(dtype)
 
 
+def thickened(values: Tensor, factor: Tensor, bits: int) -> Tensor:
+    """Multiply the line integral behind compressed values of `to_values` by a factor.
+
+    Beyond open air and the darkest pixel, where none is, values go on with slope 1.
+
+    Parameters
+    ----------
+    values : (n, c, h, w) of the map "line_integral"
+    factor : (n, 1, 1, 1)
+    bits : of the pixels that the values were made from
+
+    Examples
+    --------
+    Twice the thickness of something that passes half the beam passes a quarter.
+
+    >>> pixels = np.array([32768, 16384], np.uint16).reshape(1, 1, 2, 1)
+    >>> half, quarter = to_values(pixels, "line_integral").flatten()
+    >>> bool((thickened(half, torch.tensor(2.0), 16) - quarter).abs() < 1e-4)
+    True
+    """
+    most = _most(2**bits - 1)
+    real = values.clamp(-1.0, 1.0)
+    compressed = ((1.0 - real) * (most / 2.0)).expm1().mul(factor).log1p()
+    return 1.0 - compressed * (2.0 / most) + (values - real)
+
+
 def as_shown(
     values: Tensor, pixel_range: tuple[int, int], bits: int, value_map: ValueMap = "linear"
 ) -> Tensor:
