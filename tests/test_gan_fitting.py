@@ -20,6 +20,7 @@ from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.contents import LabelChoice, check_request
 from xraysynth.gan.fitting import fitted
 from xraysynth.gan.generator import Generator
+from xraysynth.gan.layouts import network_config
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.scanfile import ScanBatch, write_scans
 from xraysynth.schema import table_dtype
@@ -161,6 +162,14 @@ def test_a_generator_of_other_values_is_refused(tmp_path: Path) -> None:
     settings = short(init=str(tmp_path / "linear.safetensors"), labels="none")
     with pytest.raises(CheckpointError, match=r"values of the map linear.*have line_integral"):
         trainer.train(scans, tmp_path / "run", settings)
+
+
+@pytest.mark.parametrize(("channels", "value_map"), [(2, "line_integral"), (3, "linear")])
+def test_imported_weights_draw_the_values_of_their_channels(channels: int, value_map: str) -> None:
+    sizes = TINY.model_copy(update={"resolution": 16, "image_channels": channels})
+    weights = Generator(sizes).state_dict()
+    read = network_config({name: tuple(tensor.shape) for name, tensor in weights.items()})
+    assert read.value_map == value_map
 
 
 def test_resuming_nothing_starts_and_says_so(

@@ -13,6 +13,7 @@ from xraysynth.errors import CheckpointError, SettingsError
 from xraysynth.gan.allowlist import StoredTensor
 from xraysynth.gan.config import MAX_LABELS, NetworkConfig
 from xraysynth.gan.inert import Record
+from xraysynth.gan.values import default_map
 from xraysynth.settings import settings_from_mapping
 
 Stored = dict[str, StoredTensor]
@@ -131,9 +132,11 @@ def network_config(
     }
     limit = max(channels.values())
     n_labels = _labels(shapes, first)
+    image_channels = _shape(shapes, f"{last}.weight", 4)[0]
     sizes: dict[str, Any] = {
         "resolution": resolutions[-1],
-        "image_channels": _shape(shapes, f"{last}.weight", 4)[0],
+        "image_channels": image_channels,
+        "value_map": default_map(image_channels),
         "base_grid": _shape(shapes, "synthesis.b4.const", 3)[1:],
         "label_names": tuple(f"class {index}" for index in range(n_labels)),
         "z_dim": first[1] - (first[0] if n_labels else 0),
