@@ -172,3 +172,12 @@ def test_a_file_that_may_not_be_read_is_named_so(
 def test_another_kind_of_file_is_still_named(copied: Path) -> None:
     with pytest.raises(CheckpointError, match="holds a generator; want a discriminator"):
         load_discriminator(copied)
+
+
+@pytest.mark.parametrize("kind", ["x" * 10_000, ["x"] * 10_000])
+def test_a_kind_out_of_a_file_is_not_written_out(copied: Path, kind: object) -> None:
+    tensors, metadata = load_tensors(copied, "generator")
+    save_tensors(copied, tensors, metadata | {"kind": kind})
+    with pytest.raises(CheckpointError, match="want a generator") as caught:
+        load_generator(copied)
+    assert len(str(caught.value)) < 300

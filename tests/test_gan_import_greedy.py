@@ -43,8 +43,8 @@ def _called(name: bytes, argument: bytes, times: int) -> bytes:
 _KEY = b"\x8a\x08" + struct.pack("<q", 2**61 - 1)
 _WRONG = "its call of torch.Size has arguments of a wrong kind"
 GREEDY = {
-    "shared-tuples": (_activation(b"U\x01x" + b"2\x86" * 36), "the activation that is no text"),
-    "deep-tuples": (_activation(b")" + b"\x85" * 200_000), "the activation that is no text"),
+    "shared-tuples": (_activation(b"U\x01x" + b"2\x86" * 36), "an activation without name"),
+    "deep-tuples": (_activation(b")" + b"\x85" * 200_000), "an activation without name"),
     "text-as-shape": (_called(b"torch\nSize\n", _text("\u4e00" * 4096), 100), _WRONG),
     "bytes-as-shape": (_called(b"torch\nSize\n", b"C\xff" + b"x" * 255, 100), _WRONG),
     "numbers-as-shape": (_called(b"torch\nSize\n", b"(" + b"K\x01" * 9 + b"t", 100), _WRONG),

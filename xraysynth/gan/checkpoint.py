@@ -85,7 +85,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         ) from error
     found = metadata.get("kind") if isinstance(metadata, dict) else None
     if found != kind:
-        what = f"a {found}" if found else "weights of an unknown program"
+        named = found[:40] if isinstance(found, str) else ""
+        what = f"a {named}" if named else "weights of an unknown program"
         raise CheckpointError(f"{path} holds {what}; want a {kind} that xraysynth wrote.")
     for name, tensor in tensors.items():
         if tensor.dtype not in _DTYPES:

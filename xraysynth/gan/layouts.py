@@ -93,8 +93,12 @@ def _check_layer(module: Record, prefix: str) -> None:
     activation = module.state.get("activation", "lrelu")
     if activation not in ("lrelu", "linear"):
         # Nothing but a text is shown: tuples of shared tuples would be written out for ever.
-        what = activation[:20] if isinstance(activation, str) else "that is no text"
-        raise CheckpointError(f"its layers use the activation {what}; xraysynth knows lrelu alone")
+        named = (
+            f"the activation {activation[:20]}"
+            if isinstance(activation, str)
+            else "an activation without name"
+        )
+        raise CheckpointError(f"its layers use {named}; xraysynth knows lrelu alone")
     rate = module.state.get("bias_gain")
     is_mapping = re.fullmatch(r"mapping\.fc\d+\.", prefix) is not None
     if is_mapping and isinstance(rate, (int, float)) and not abs(rate - MAPPING_RATE) <= 1e-6:
