@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from gan_labelled import config, labelled_scans
 from test_gan_trainer import TINY
+from torch import Tensor
 
 from xraysynth.cli import main
 from xraysynth.errors import CheckpointError, InputError
 from xraysynth.files import sha256_file
-from xraysynth.gan import distributed, trainer
+from xraysynth.gan import distributed, steps, trainer
+from xraysynth.gan.augment import AugmentDraw, apply_augmentation
 from xraysynth.gan.checkpoint import load_generator, save_generator
 from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.contents import LabelChoice, check_request
@@ -170,6 +174,34 @@ def test_imported_weights_draw_the_values_of_their_channels(channels: int, value
     weights = Generator(sizes).state_dict()
     read = network_config({name: tuple(tensor.shape) for name, tensor in weights.items()})
     assert read.value_map == value_map
+
+
+def test_training_exposes_scans_by_the_map_of_their_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    maps = []
+
+    def spy(images: Tensor, draw: AugmentDraw, value_map: str, bits: int) -> Tensor:
+        maps.append((value_map, bits))
+        return apply_augmentation(images, draw, value_map, bits)
+
+    monkeypatch.setattr(steps, "apply_augmentation", spy)
+    dual = {"image_channels": 2, "value_map": "line_integral", "pixel_bits": 16}
+    for changes in ({}, dual):
+        sizes = TINY.model_copy(update={"resolution": 16, **changes})
+        state = SimpleNamespace(augment_p=1.0, generator=Generator(sizes))
+        batch = SimpleNamespace(share=distributed.ALONE, rng=torch.Generator().manual_seed(0))
+        steps.augmented(state, batch, torch.zeros(2, sizes.image_channels, 16, 16), short())
+    assert maps == [("linear", 8), ("line_integral", 16)]
+
+
+def test_an_import_that_cannot_be_written_is_told_before_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / "g.safetensors"
+    assert main(["import-gan", str(tmp_path / "absent.pkl"), "--out", str(out)]) != 0
+    assert f"{out} could not be written" in capsys.readouterr().err
 
 
 def test_resuming_nothing_starts_and_says_so(
