@@ -203,7 +203,7 @@ def test_wide_run_grows_resumes_and_draws(tmp_path: Path) -> None:
     scans = write(tmp_path / "scans.h5", images)
     config = settings(growth="8:0.008", augment="ada", ada_kimg=0.01)
     whole = trainer.train(scans, tmp_path / "whole", config)
-    trainer.train(scans, tmp_path / "cut", config.model_copy(update={"kimg": 0.008}))
+    trainer.train(scans, tmp_path / "cut", config.model_copy(update={"kimg": 0.012}))
     resumed = trainer.train(scans, tmp_path / "cut", config)
     generator = load_generator(whole)
     assert generator_hash(generator) == generator_hash(load_generator(resumed))
