@@ -34,6 +34,7 @@ from xraysynth.gan.allocation import keep_freed_memory
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.convolve import second_derivatives
 from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.distributed import ALONE, JoinedRng
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.losses import discriminator_loss, generator_loss, gradient_penalty, path_lengths
 from xraysynth.gan.state import TrainState, residual_part, start
@@ -107,7 +108,7 @@ def step(form: Form, state: TrainState, config: TrainConfig) -> None:
             latent_z=real,
             mixing_z=torch.randn(config.batch, generator.z_dim, generator=rng),
             rng=rng,
-            noise_rng=rng,
+            noise_rng=JoinedRng(rng, ALONE),
         )
         latent_w = steps.mix_styles(generator, latent_w, batch, config.style_mixing)
         return form.images(generator, latent_w, rng)

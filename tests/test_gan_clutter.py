@@ -24,6 +24,7 @@ from xraysynth.gan.clutter import (
 from xraysynth.gan.config import Clutter, ClutterKind, NetworkConfig
 from xraysynth.gan.contents import LabelRows
 from xraysynth.gan.data import ScanStream
+from xraysynth.gan.fitting import fitted
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.spread import spread_codes
 from xraysynth.gan.train_config import TrainConfig
@@ -216,7 +217,7 @@ def test_trained_generator_learns_clutter_and_keeps_it(tmp_path: Path, scans: Pa
     still = naming(kimg=0.008, init=str(more), clutter_weight=0.0)
     last = trainer.train(scans, tmp_path / "last", still)
     assert generator_config(last).clutter == kinds(("knife", 0.5))
-    state = training.start(trainer.fitted(scans, naming(init=str(more))), 0, 16, 3)
+    state = training.start(fitted(scans, naming(init=str(more))), 0, 16, 3)
     assert state.note == ""  # Its discriminator came along.
 
 
@@ -230,7 +231,7 @@ def test_discriminator_keeps_its_judgement_with_and_without_clutter(
     scores = []
     for weight, what in ((0.0, asked), (1.0, told), (0.0, asked)):
         settings = naming(init=str(given), clutter_weight=weight, kimg=0.004)
-        state = training.start(trainer.fitted(scans, settings), 0, 16, 3)
+        state = training.start(fitted(scans, settings), 0, 16, 3)
         scores.append(state.discriminator(images, what))
         given = tmp_path / f"{len(scores)}.safetensors"
         trainer._save_networks(given, state)

@@ -26,6 +26,7 @@ from xraysynth.gan.contents import (
 )
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.discriminator import Discriminator
+from xraysynth.gan.fitting import fitted
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.layers import Dense, activate
 from xraysynth.gan.losses import contents_loss
@@ -118,7 +119,7 @@ def test_names_are_ours_whatever_their_case() -> None:
 
 def test_upper_case_labels_of_a_data_set_are_our_classes(tmp_path: Path) -> None:
     path = labelled_scans(tmp_path / "real.h5", label='["Gun", "Knife"]')
-    assert trainer.fitted(path, config()).network.label_names == NAMES
+    assert fitted(path, config()).network.label_names == NAMES
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_labels_that_do_not_serve_are_named(
         )
         write_scans(path, iter([batch]), count=4, classes=[], attributes={})
     with pytest.raises(InputError, match=sentence):
-        trainer.fitted(path, config(labels=choice))
+        fitted(path, config(labels=choice))
 
 
 def test_real_scans_come_with_their_own_labels(scans: Path) -> None:

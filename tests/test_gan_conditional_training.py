@@ -15,6 +15,7 @@ from xraysynth.gan import state as training
 from xraysynth.gan.checkpoint import load_generator, load_tensors
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.discriminator import NAMING_LAYER
+from xraysynth.gan.fitting import fitted
 from xraysynth.gan.steps import draw_batch
 from xraysynth.gan.train_config import TrainConfig
 
@@ -144,7 +145,7 @@ def test_discriminator_without_naming_layer_starts_one_with(tmp_path: Path) -> N
     settings = TrainConfig(network=TINY, kimg=0.016, labels="threats", augment="none")
     first = trainer.train(scans, tmp_path / "first", settings)
     naming = settings.model_copy(update={"init": str(first), "contents_weight": 1.0})
-    state = training.start(trainer.fitted(scans, naming), 0, 16, 3)
+    state = training.start(fitted(scans, naming), 0, 16, 3)
     saved, _ = load_tensors(
         tmp_path / "first" / "checkpoint-discriminator.safetensors", "discriminator"
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from xraysynth.gan.fitting import fitted
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.layouts import network_config
 from xraysynth.gan.train_config import TrainConfig
+from xraysynth.gan.values import ValueMap
 from xraysynth.scanfile import ScanBatch, write_scans
 from xraysynth.schema import table_dtype
 
@@ -181,7 +183,7 @@ def test_training_exposes_scans_by_the_map_of_their_values(
 ) -> None:
     maps = []
 
-    def spy(images: Tensor, draw: AugmentDraw, value_map: str, bits: int) -> Tensor:
+    def spy(images: Tensor, draw: AugmentDraw, value_map: ValueMap, bits: int) -> Tensor:
         maps.append((value_map, bits))
         return apply_augmentation(images, draw, value_map, bits)
 
@@ -189,8 +191,8 @@ def test_training_exposes_scans_by_the_map_of_their_values(
     dual = {"image_channels": 2, "value_map": "line_integral", "pixel_bits": 16}
     for changes in ({}, dual):
         sizes = TINY.model_copy(update={"resolution": 16, **changes})
-        state = SimpleNamespace(augment_p=1.0, generator=Generator(sizes))
-        batch = SimpleNamespace(share=distributed.ALONE, rng=torch.Generator().manual_seed(0))
+        state: Any = SimpleNamespace(augment_p=1.0, generator=Generator(sizes))
+        batch: Any = SimpleNamespace(share=distributed.ALONE, rng=torch.Generator().manual_seed(0))
         steps.augmented(state, batch, torch.zeros(2, sizes.image_channels, 16, 16), short())
     assert maps == [("linear", 8), ("line_integral", 16)]
 

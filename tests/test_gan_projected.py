@@ -20,6 +20,7 @@ from xraysynth.gan.checkpoint import load_tensors
 from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.efficientnet import load_feature_network
+from xraysynth.gan.fitting import fitted
 from xraysynth.gan.frozen_features import CHANNELS, N_POOLED, TAPS, FrozenFeatures
 from xraysynth.gan.projected import (
     JointDiscriminator,
@@ -95,7 +96,7 @@ def test_of_the_projected_one_only_the_heads_learn(tmp_path: Path) -> None:
 def test_both_name_clutter_and_learn_to(tmp_path: Path) -> None:
     """What the frozen network sees counts among the names of clutter, not of contents."""
     scans = labelled_scans(tmp_path / "scans.h5", size_px=64)
-    settings = trainer.fitted(scans, joint(labels=["gun"], clutter_weight=1.0, contents_weight=1.0))
+    settings = fitted(scans, joint(labels=["gun"], clutter_weight=1.0, contents_weight=1.0))
     state = training.start(settings, 0, 64, 3)
     judge = state.discriminator
     assert isinstance(judge, JointDiscriminator)
