@@ -1,87 +1,17 @@
 import html.parser
-import os
 import re
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from audit_exports import CONFIG, NAMES, export, pictures, samples, training
 
-from xraysynth import scanfile, schema
 from xraysynth.audit import AuditConfig, AuditSummary, audit
 from xraysynth.audit.flags import REASONS
 from xraysynth.audit.view import size_chart
-from xraysynth.cli import main
-from xraysynth.errors import DamagedError, InputError, SettingsError
-from xraysynth.randomness import stream
-from xraysynth.scanfile import ScanBatch
-from xraysynth.settings import settings_from_mapping
-from xraysynth.shards.convert import convert
-from xraysynth.shards.describe import describe
-from xraysynth.shards.samples import ExportInfo, SampleArrays
-from xraysynth.shards.verify import verify
-from xraysynth.shards.writer import finish, prepare_folder, shard_name, write_shard
-
-NAMES = ("background", "bag", "organic", "gun", "samovar")
-CONFIG = AuditConfig(samples_shown=2, scans_shown=2, flagged_shown=4, pairs_shown=2, panel_px=64)
-
-
-def pictures(count: int, shape: tuple[int, int, int], dtype: str, name: str) -> np.ndarray:
-    """Return coarse random scans, far apart in their hashes."""
-    height, width, channels = shape
-    coarse = stream(0, name).random((count, 8, 8, channels)) * 0.8 + 0.1
-    rows, columns = np.arange(height) * 8 // height, np.arange(width) * 8 // width
-    full = np.iinfo(dtype).max
-    return np.asarray((coarse[:, rows][:, :, columns] * full).astype(dtype))
-
-
-def samples(count: int, shape: tuple[int, int, int], dtype: str = "uint8") -> SampleArrays:
-    """Return scans with a bag, a gun and something unknown in each."""
-    height, width, _ = shape
-    masks = np.zeros((count, height, width), np.uint8)
-    masks[:, 1:-1, 1:-1] = 1
-    masks[:, 3:7, 3:9] = 3
-    masks[::2, 10:14, 3:12] = 4
-    return SampleArrays(
-        images=pictures(count, shape, dtype, "generated"),
-        masks=masks,
-        overlaps=np.left_shift(1, masks).astype(np.uint32) | np.uint32(2),
-        confidence=np.where(masks == 3, 204, 255).astype(np.uint8),
-    )
-
-
-def export(
-    folder: Path,
-    arrays: SampleArrays,
-    names: Sequence[str] = NAMES,
-    generator: str = "0123456789ab",
-) -> Path:
-    """Write samples as an export in shards of four."""
-    info = ExportInfo(
-        class_names=tuple(names), seed=7, generator_hash=generator, segmenter_hash="ba98"
-    )
-    starts = range(0, len(arrays.masks), 4)
-    prepare_folder(folder, info, len(starts))
-    for number, start in enumerate(starts):
-        part = SampleArrays(
-            **{name: getattr(arrays, name)[start : start + 4] for name in vars(arrays)}
-        )
-        described = describe(part, info, shard_name(number), start)
-        write_shard(folder / shard_name(number), described, info)
-    finish(folder, info)
-    return folder
-
-
-def training(path: Path, images: np.ndarray, masks: np.ndarray | None, names: list[str]) -> Path:
-    """Write training scans, with masks or without."""
-    metadata = np.zeros(len(images), schema.table_dtype("scans"))
-    metadata["scan_id"] = [f"scan-{place}".encode() for place in range(len(images))]
-    batch = ScanBatch(images=images, metadata=metadata, masks=masks)
-    scanfile.write_scans(path, iter([batch]), count=len(images), classes=names, attributes={})
-    return path
+from xraysynth.shards.samples import SampleArrays
 
 
 class Page(html.parser.HTMLParser):
@@ -326,93 +256,6 @@ def test_progress_reaches_the_number_of_samples(tmp_path: Path) -> None:
     )
     assert [done for done, _, _ in calls] == [2, 4, 6]
     assert calls[-1] == (6, 6, "exported samples")
-
-
-@pytest.fixture
-def shards(tmp_path: Path) -> Path:
-    """A small export to break."""
-    return export(tmp_path / "shards", samples(6, (16, 16, 3)))
-
-
-def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere does not exist; want a folder of shards"):
-        audit(tmp_path / "nowhere", tmp_path / "out")
-
-
-def test_report_never_replaces_a_file(shards: Path) -> None:
-    with pytest.raises(InputError, match="is a file; want a folder for the report"):
-        audit(shards, shards / "manifest.json")
-
-
-@pytest.mark.parametrize("place", [".", "sub", "deep/sub", "../link/sub"])
-def test_no_export_gets_a_report_or_a_conversion_into_its_folder(
-    shards: Path, tmp_path: Path, place: str
-) -> None:
-    other = export(tmp_path / "other", samples(4, (16, 16, 3)))
-    (tmp_path / "link").symlink_to(shards, target_is_directory=True)
-    for source in (shards, other):
-        for write in (partial(audit, source), partial(convert, source, "coco")):
-            with pytest.raises(InputError, match=r"holds the shards.*; name another folder"):
-                write(shards / place)
-    assert verify(shards).ok
-
-
-@pytest.mark.parametrize("command", [["audit"], ["convert", "--to", "coco"]])
-def test_tables_that_are_not_those_of_the_export_are_told(
-    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
-    for said, spoil in (
-        ("", lambda path: None),
-        ("its bytes were changed", lambda path: os.truncate(path, 1000)),
-        ("is not there", Path.unlink),
-    ):
-        spoil(shards / "tables.h5")
-        name, *more = command
-        assert main([name, str(shards), *more, "--out", str(tmp_path / f"out {said}")]) == 0
-        told = capsys.readouterr().err
-        assert (said in told and "warning" in told) if said else "warning" not in told
-
-
-def test_missing_shard_is_damage_and_leaves_no_report(shards: Path, tmp_path: Path) -> None:
-    (shards / "shard-00001.h5").unlink()
-    with pytest.raises(DamagedError, match=r"shard-00001\.h5 is not there") as caught:
-        audit(shards, tmp_path / "out")
-    assert caught.value.exit_status == 3
-    assert not (tmp_path / "out").exists()
-
-
-def test_truncated_shard_is_damage(shards: Path, tmp_path: Path) -> None:
-    path = shards / "shard-00000.h5"
-    path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(DamagedError, match=r"shard-00000\.h5"):
-        audit(shards, tmp_path / "out")
-
-
-def test_mask_with_a_nameless_class_is_damage(shards: Path, tmp_path: Path) -> None:
-    with h5py.File(shards / "shard-00001.h5", "r+") as file:
-        file["masks"][0, 0, 0] = 9
-    with pytest.raises(DamagedError, match="class 9; its 5 classes end at 4") as caught:
-        audit(shards, tmp_path / "out")
-    assert caught.value.code == "mask-class"
-
-
-def test_shard_of_another_size_is_damage(shards: Path, tmp_path: Path) -> None:
-    other = export(tmp_path / "other", samples(6, (8, 16, 3)))
-    (shards / "shard-00001.h5").write_bytes((other / "shard-00001.h5").read_bytes())
-    with pytest.raises(DamagedError, match=r"shard-00001\.h5 holds images \(2, 8, 16, 3\)"):
-        audit(shards, tmp_path / "out")
-
-
-def test_scans_that_are_shards_are_named(shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds shard; want a file of scans"):
-        audit(shards, tmp_path / "out", scans=shards / "shard-00000.h5")
-    with pytest.raises(InputError, match="does not exist"):
-        audit(shards, tmp_path / "out", scans=tmp_path / "none.h5")
-
-
-def test_unknown_setting_names_the_nearest() -> None:
-    with pytest.raises(SettingsError, match=r"did you mean audit\.hash_distance"):
-        settings_from_mapping(AuditConfig, {"hash_distanc": 3}, "audit")
 
 
 def test_training_rows_bear_a_name_where_no_generated_row_stands_above() -> None:

@@ -11,41 +11,29 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from evaluated_gan import SIMULATION, SMALL, labelled_scans, small_generator
 from PIL import Image
 
 from xraysynth import scanfile
 from xraysynth.baggage.config import SimulationConfig
-from xraysynth.baggage.simulate import simulate, simulate_batch
+from xraysynth.baggage.simulate import simulate
 from xraysynth.cli import main
 from xraysynth.errors import InputError, StorageError
-from xraysynth.evaluate import contents_classifier, gan_material, kept, requested
 from xraysynth.evaluate import gan as evaluation
+from xraysynth.evaluate import requested
 from xraysynth.evaluate.contents_batches import (
     ContentsClassifierConfig,
     labelled_batches,
     labelled_rows,
 )
 from xraysynth.evaluate.contents_classifier import own_figures, train_contents_classifier
-from xraysynth.evaluate.feature_network import Features
-from xraysynth.evaluate.gan import GanEvaluation, GanSource, evaluate_gan
+from xraysynth.evaluate.gan import GanSource, evaluate_gan
 from xraysynth.evaluate.gan_material import asked_as, simulation_settings
 from xraysynth.evaluate.memorisation import Nearest, copy_figures, nearest
-from xraysynth.gan.checkpoint import save_generator, save_tensors
+from xraysynth.gan.checkpoint import save_generator
 from xraysynth.gan.config import UNKNOWN, NetworkConfig
 from xraysynth.gan.generator import Generator
 from xraysynth.scanfile import open_scans
-
-SIMULATION: dict[str, Any] = {"size_px": 16, "threats": [0, 2], "threat_classes": ["gun", "knife"]}
-SMALL = GanEvaluation(count=12, splits=2, network=False)
-
-
-def small_generator(**changes: Any) -> Generator:
-    config = NetworkConfig(
-        resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=128, channel_max=8
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return Generator(config.model_copy(update=changes)).eval().requires_grad_(False)
 
 
 @pytest.fixture
@@ -122,25 +110,10 @@ def test_near_copies_are_about_a_hundredth_without_copying() -> None:
 # Contents
 
 
-def _labelled(tmp_path: Path, count: int, seed: int, size_px: int = 32) -> Path:
-    """Return scans with one loud threat at most, so that a small network learns fast."""
-    settings = SimulationConfig(
-        size_px=size_px,
-        threats=(0, 1),
-        clutter=(0, 1),
-        threat_classes=("gun", "knife"),
-        palette="standard",
-        display_spread=0,
-        bag_turn="level",
-        two_bags=0,
-    )
-    return simulate(settings, count, seed, tmp_path / f"labelled-{seed}.h5")
-
-
 def test_classifier_learns_what_scans_hold(tmp_path: Path) -> None:
     names = ("gun", "knife")
-    learn = labelled_rows(_labelled(tmp_path, 160, 1), names)
-    test = labelled_rows(_labelled(tmp_path, 64, 2), names)
+    learn = labelled_rows(labelled_scans(tmp_path, 160, 1), names)
+    test = labelled_rows(labelled_scans(tmp_path, 64, 2), names)
     config = ContentsClassifierConfig(steps=60, width=6, batch=32)
     figures = [
         own_figures(train_contents_classifier(learn, names, changed, 0), test)
@@ -191,7 +164,7 @@ def test_what_is_asked_for_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("place_px", [4, 5])
 def test_places_turn_with_their_scans(tmp_path: Path, place_px: int) -> None:
     """Scans that show nothing but their guns: what is bright is where the mask says."""
-    known = _labelled(tmp_path, 40, 3)
+    known = labelled_scans(tmp_path, 40, 3)
     with h5py.File(known, "r+") as file:
         bit = 1 << scanfile.class_names(file).index("gun")
         guns = (file["overlaps"][:] & bit) > 0
@@ -210,95 +183,13 @@ def test_places_turn_with_their_scans(tmp_path: Path, place_px: int) -> None:
 
 
 def test_scans_without_masks_teach_by_their_labels(tmp_path: Path) -> None:
-    known = _labelled(tmp_path, 40, 4)
+    known = labelled_scans(tmp_path, 40, 4)
     with h5py.File(known, "r+") as file:
         del file["overlaps"]
     names = ("gun", "knife")
     config = ContentsClassifierConfig(steps=1, batch=8)
     (batch,) = labelled_batches(labelled_rows(known, names), names, config, 4, 0)
     assert batch[2] is None
-
-
-# Work kept between runs
-
-
-def test_second_run_looks_up_what_the_first_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "g.safetensors"
-    generator = small_generator(label_names=("gun", "knife"))
-    save_generator(path, generator, {"simulate": SIMULATION})
-    classifier = ContentsClassifierConfig(scans=40, steps=2, batch=8, width=4)
-    changes = {"requested": 4, "count": 20, "classifier": classifier}
-    config = SMALL.model_copy(update={**changes, "cache": tmp_path / "cache"})
-    first = evaluate_gan(GanSource(gan=path), config, 0, tmp_path / "first.json")
-    unkept = evaluate_gan(
-        GanSource(gan=path), SMALL.model_copy(update=changes), 0, tmp_path / "unkept.json"
-    )
-    assert len(list((tmp_path / "cache").iterdir())) == 3
-
-    def refused(*_: object) -> Path:
-        raise AssertionError("made again")
-
-    monkeypatch.setattr(gan_material, "simulate", refused)
-    monkeypatch.setattr(contents_classifier, "train_contents_classifier", refused)
-    again = evaluate_gan(GanSource(gan=path), config, 0, tmp_path / "again.json")
-    assert first == unkept == again
-
-
-def test_features_are_kept_by_what_the_pictures_show(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-
-    def network(pictures: np.ndarray, *_: object) -> Features:
-        seen.append(len(pictures))
-        wide = pictures.reshape(len(pictures), -1).astype(np.float32)
-        return Features(pooled=wide, middle=wide[:, :3])
-
-    monkeypatch.setattr(kept, "features_of", network)
-    store, silent_network = kept.Kept(tmp_path), torch.nn.Identity()
-    pictures = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
-    results = [
-        kept.kept_features(given, silent_network, store)
-        for given in (pictures, pictures.copy(), pictures[:1], pictures)
-    ]
-    assert seen == [2, 1]
-    np.testing.assert_array_equal(results[1].pooled, results[0].pooled)
-    for file in tmp_path.iterdir():  # A damaged file is made again.
-        file.write_bytes(file.read_bytes()[:50])
-    np.testing.assert_array_equal(
-        kept.kept_features(pictures, silent_network, store).middle, results[0].middle
-    )
-    assert seen == [2, 1, 2]
-
-
-def test_changed_scanner_and_damaged_file_are_simulated_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = SimulationConfig.model_validate(SIMULATION)
-    run = gan_material.Simulation(settings, 3, 0, 1, "scans")
-    store = kept.Kept(tmp_path / "cache")
-
-    def made() -> Path:
-        return gan_material.simulated(run, store, tmp_path)
-
-    first = made()
-    whole = first.read_bytes()
-    first.write_bytes(whole[:100])
-    assert made() == first and first.read_bytes() == whole
-    other = simulate_batch(settings, 1, range(2))
-    monkeypatch.setattr(gan_material, "simulate_batch", lambda *_: other)
-    assert made() != first
-
-
-def test_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    store = kept.Kept(tmp_path / "file" / "cache")
-    run = gan_material.Simulation(SimulationConfig.model_validate(SIMULATION), 2, 0, 1, "scans")
-    assert gan_material.simulated(run, store, tmp_path).parent == tmp_path
-    kept.keep_tensors(store.path("x.safetensors", 0), "x", {"a": torch.zeros(1)})
-    assert kept.kept_tensors(store.path("x.safetensors", 0), "x") is None
 
 
 def test_scans_without_one_of_the_threats_teach_nothing(tmp_path: Path) -> None:
@@ -379,7 +270,7 @@ def test_unlabelled_scans_are_not_asked_for_as_empty_ones(tmp_path: Path) -> Non
 
 def test_contents_that_no_test_scan_holds_have_no_area(tmp_path: Path) -> None:
     names = ("gun",)
-    given = labelled_rows(_labelled(tmp_path, 40, 3, size_px=16), names)
+    given = labelled_rows(labelled_scans(tmp_path, 40, 3, size_px=16), names)
     classifier = ContentsClassifierConfig(steps=1, width=4, batch=8)
     model = train_contents_classifier(given, names, classifier, 0)
     without = np.flatnonzero(given.present[:, 0] == 0)
@@ -387,48 +278,6 @@ def test_contents_that_no_test_scan_holds_have_no_area(tmp_path: Path) -> None:
     figures = own_figures(model, test)["gun"]
     assert figures["auc"] is None and figures["recognised"] is None
     assert figures["false_alarms"] is not None
-
-
-def test_kept_work_that_is_not_what_was_kept_is_made_anew(tmp_path: Path) -> None:
-    store = kept.Kept(tmp_path / "cache")
-    path = store.path("x.safetensors", 0)
-    assert path is not None
-    kept.keep_tensors(path, "x", {"a": torch.zeros(64)})
-    assert kept.kept_tensors(path, "x") is not None
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    assert kept.kept_tensors(path, "x") is None
-    save_tensors(path, {"a": torch.zeros(64)}, {"kind": "x"})  # As it was kept before hashes.
-    assert kept.kept_tensors(path, "x") is None
-
-
-def test_kept_classifier_that_does_not_fit_is_trained_anew(tmp_path: Path) -> None:
-    names, store = ("gun",), kept.Kept(tmp_path / "cache")
-    given = labelled_rows(_labelled(tmp_path, 40, 3, size_px=16), names)
-    classifier = ContentsClassifierConfig(steps=1, width=4, batch=8)
-
-    def weights() -> dict[str, torch.Tensor]:
-        model = contents_classifier.kept_contents_classifier(given, names, classifier, 0, store)
-        return model.state_dict()
-
-    first = weights()
-    (path,) = (tmp_path / "cache").iterdir()
-    kept.keep_tensors(path, "contents classifier", {"a": torch.zeros(1)})
-    again = weights()
-    assert all(torch.equal(first[name], again[name]) for name in first)
-
-
-def test_kept_scans_are_named_by_their_labels_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = gan_material.Simulation(SimulationConfig.model_validate(SIMULATION), 3, 0, 1, "scans")
-    store = kept.Kept(tmp_path / "cache")
-    first = gan_material.simulated(run, store, tmp_path)
-    other = simulate_batch(run.settings, run.seed, range(2))
-    other.metadata["labels"] = b"[]"
-    monkeypatch.setattr(gan_material, "simulate_batch", lambda *_: other)
-    assert gan_material.simulated(run, store, tmp_path) != first
 
 
 @pytest.mark.parametrize("option", [["--count", "12"], ["--workers", "2"], ["--no-network"]])
