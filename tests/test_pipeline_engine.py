@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from xraysynth.errors import DamagedError, InputError, StageError, StorageError
 from xraysynth.files import write_json
+from xraysynth.pipeline import ground
 from xraysynth.pipeline.definition import Pipeline, pipeline_from_mapping
 from xraysynth.pipeline.engine import plan, run_pipeline
 from xraysynth.pipeline.stage import Context
@@ -174,6 +176,30 @@ def test_the_latest_changed_files_are_kept_whatever_else_has_changed(
         assert kept.read_text() == text
     run_pipeline(make(chain), tmp_path)
     assert kept.read_text() == "edited again"
+
+
+def test_setting_aside_loses_nothing_where_it_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    stage: Any = SimpleNamespace(name="one", outputs=lambda _: files, scratch=lambda _: [])
+    context: Any = SimpleNamespace(folder=tmp_path, work_key="key")
+    for file in files:
+        file.write_text(f"edited {file.name}")
+    replace = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if source == files[1]:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ground.clear(stage, context, keep=True)
+    monkeypatch.setattr(os, "replace", replace)
+    ground.clear(stage, context, keep=True)
+    kept = ground.set_aside_folder(stage, tmp_path)
+    assert [(kept / file.name).read_text() for file in files] == ["edited a.txt", "edited b.txt"]
 
 
 def test_a_changed_input_file_redoes_its_stage(chain: Chain, tmp_path: Path) -> None:
@@ -338,6 +364,7 @@ def test_a_plan_touches_nothing(chain: Chain, tmp_path: Path) -> None:
 CHILD = """
 import sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from xraysynth.pipeline.lock import run_folder
 with run_folder(Path(sys.argv[1])):
     print("held", flush=True)

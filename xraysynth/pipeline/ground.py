@@ -72,14 +72,17 @@ def set_aside_folder(stage: Stage, folder: Path) -> Path:
 
 
 def _set_aside(stage: Stage, context: Context) -> None:
-    """Move the outputs of a stage away; what was set aside earlier gives way."""
+    """Move the outputs of a stage away, each in place of what was set aside of it earlier.
+
+    One by one: killed in between and called again, it must not delete what it has moved.
+    """
     place = set_aside_folder(stage, context.folder)
-    _delete(place, context.folder)
     try:
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         for path in stage.outputs(context):
             _require_inside(path, context.folder)
             if path.exists():
+                _delete(place / path.name, context.folder)
                 os.replace(path, place / path.name)
     except OSError as error:
         raise StorageError(

@@ -110,11 +110,11 @@ def check_names_fit(names: Iterable[str], column: str = "classes_present") -> No
     --------
     >>> check_names_fit(["gun", "knife"])
     """
-    size, room = len(",".join(names).encode()), schema.table_dtype("images")[column].itemsize
-    if size > room:
+    text, room = _joined(names, column)
+    if len(text) > room:
         raise InputError(
-            f"the names of all contents take {size} bytes with commas between them; want at most "
-            f"{room} bytes. Shorten them, or leave some out."
+            f"the names of all contents take {len(text)} bytes with commas between them; want at "
+            f"most {room} bytes. Shorten them, or leave some out."
         )
 
 
@@ -126,13 +126,18 @@ def join_names(names: Iterable[str], column: str) -> bytes:
     SchemaError
         If they do not fit: a name left out would be a content denied.
     """
-    text, room = ",".join(names).encode(), schema.table_dtype("images")[column].itemsize
+    text, room = _joined(names, column)
     if len(text) > room:
         raise SchemaError(
             f"{column} would take {len(text)} bytes; want at most {room}. Shorten the names.",
             where=column,
         )
     return text
+
+
+def _joined(names: Iterable[str], column: str) -> tuple[bytes, int]:
+    """Return names with commas between, and the bytes that a column of `images` has for them."""
+    return ",".join(names).encode(), schema.table_dtype("images")[column].itemsize
 
 
 @dataclass(frozen=True, kw_only=True)
