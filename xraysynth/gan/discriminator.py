@@ -74,12 +74,12 @@ class Epilogue(nn.Module):
         if config.names_contents:
             self.contents = Dense(channels, len(config.contents) + len(config.clutter))
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, features: Tensor, parts: int = 1) -> tuple[Tensor, Tensor | None]:
         """Return what the score is made from, and logits of the contents if they are named.
 
         (n, channels, base height, base width) -> (n, 1), or (n, channels) to project; (n, contents)
         """
-        features = self.conv(append_minibatch_deviation(at_least_float32(features)))
+        features = self.conv(append_minibatch_deviation(at_least_float32(features), parts))
         features = self.fc(features.flatten(1))
         return self.out(features), self.contents(features) if hasattr(self, "contents") else None
 
@@ -106,32 +106,36 @@ class Discriminator(nn.Module):
         """
         return self.judge(images, labels).score
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
+    def judge(self, images: Tensor, labels: Tensor | None = None, parts: int = 1) -> Judgement:
         """Score scans, and name their contents if the network does that.
 
+        Of `parts` sets of scans, one after the other, each has minibatch statistics of its own.
         (n, image_channels, height, width), (n, labels and kinds) -> one score each
         """
         features = images.contiguous(memory_format=torch.channels_last)
         for resolution in self.halvings:
             features = self.get_submodule(f"b{resolution}")(features)
-        score, named = self.b4(features)
+        score, named = self.b4(features, parts)
         if self.config.n_told:
             direction = self.mapping(labels, score)
             score = (score * direction).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
         return Judgement(score, named)
 
 
-def append_minibatch_deviation(features: Tensor) -> Tensor:
+def append_minibatch_deviation(features: Tensor, parts: int = 1) -> Tensor:
     """Append one channel: the mean standard deviation over groups of four samples.
 
-    Sample i belongs to the group of samples congruent to i modulo n / 4.
+    Sample i of a part belongs to the group of samples congruent to i modulo a quarter of the part.
+    Real and generated scans are parts: in groups of both, all would have the same deviation, and a
+    generator that repeats itself would not show.
     (n, channels, h, w) -> (n, channels + 1, h, w)
     """
-    n_samples = len(features)
+    n_samples = len(features) // parts
     group = math.gcd(n_samples, MINIBATCH_GROUP)
-    members = features.reshape(group, n_samples // group, *features.shape[1:])
+    members = features.reshape(parts, group, n_samples // group, *features.shape[1:])
     # Twice as fast as `var` over the leading dimension on the processor.
-    variance = (members - members.mean(dim=0)).square().mean(dim=0)
-    deviation = (variance + EPSILON).sqrt().mean(dim=(1, 2, 3))
-    channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, *features.shape[2:])
+    variance = (members - members.mean(dim=1, keepdim=True)).square().mean(dim=1)
+    deviation = (variance + EPSILON).sqrt().mean(dim=(2, 3, 4))
+    channel = deviation.repeat(1, group).flatten()[:, None, None, None]
+    channel = channel.expand(-1, 1, *features.shape[2:])
     return torch.cat([features, channel], dim=1)

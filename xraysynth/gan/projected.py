@@ -175,11 +175,11 @@ class Head(nn.Module):
         if n_labels:
             self.embed = SpectralConvolution(n_labels, n_in, 1)
 
-    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, features: Tensor, labels: Tensor | None, parts: int = 1) -> Tensor:
         """(n, n_in, h, w), (n, labels) -> (n, places)."""
         for layer in self.layers:
             features = F.leaky_relu(layer(features), LEAK)
-        features = self.last(append_minibatch_deviation(features))
+        features = self.last(append_minibatch_deviation(features, parts))
         features = F.leaky_relu(features, LEAK)
         score: Tensor = self.out(features)
         if labels is not None:
@@ -223,7 +223,9 @@ class ProjectedDiscriminator(nn.Module):
             ]
         )
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, images: Tensor, labels: Tensor | None = None, parts: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """Score scans of about [-1, 1]; also return by what the frozen network would name them.
 
         (n, 1 or 3, height, width), (n, labels and kinds) -> (n, places), (n, features)
@@ -237,7 +239,7 @@ class ProjectedDiscriminator(nn.Module):
         mixed = self.mixing(self.standardised(found))
         if self.config.n_told:
             labels = told_or_unknown(labels, self.config, mixed[0])
-        scores = [head(part, labels) for head, part in zip(self.heads, mixed, strict=True)]
+        scores = [head(scale, labels, parts) for head, scale in zip(self.heads, mixed, strict=True)]
         return torch.cat(scores, dim=1), pooled
 
 
@@ -266,13 +268,13 @@ class JointDiscriminator(nn.Module):
         score: Tensor = self.residual(images, labels)
         return score
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
+    def judge(self, images: Tensor, labels: Tensor | None = None, parts: int = 1) -> Judgement:
         """Return scores, half of them the residual one's, its names of contents, and features.
 
         (n, 1 or 3, height, width), (n, labels and kinds) -> 2 places scores each
         """
-        score, named, _ = self.residual.judge(images, labels)
-        places, pooled = self.projected(images, labels)
+        score, named, _ = self.residual.judge(images, labels, parts)
+        places, pooled = self.projected(images, labels, parts)
         scores = torch.cat([score.expand_as(places), places], dim=1)
         if named is not None and self.config.clutter:
             known = len(self.config.contents)

@@ -154,7 +154,7 @@ def discriminator_step(
     real_seen = augmented(state, batch, batch.real, config)
     fake_seen = augmented(state, batch, fake.detach(), config)
     seen = torch.cat([real_seen, fake_seen])
-    judgement = judged(state, seen, batch.all_told, config)
+    judgement = judged(state, seen, batch.all_told, config, parts=2)
     score, named, _ = judgement
     follow_moments(state, seen, judgement, batch.all_told, config)
     real_score, fake_score = score.chunk(2)
@@ -231,11 +231,14 @@ def penalise_path(state: TrainState, batch: Batch, config: TrainConfig) -> float
 
 
 def judged(
-    state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig
+    state: TrainState, images: Tensor, labels: Tensor | None, config: TrainConfig, parts: int = 1
 ) -> Judgement:
-    """Return what the discriminator says, computed in the precision of the settings."""
+    """Return what the discriminator says, computed in the precision of the settings.
+
+    `parts` sets of scans stand one after the other, each judged by itself.
+    """
     dtype = compute_dtype(config.precision, state.device)
-    return state.discriminator.judge(images.to(dtype), labels)
+    return state.discriminator.judge(images.to(dtype), labels, parts)
 
 
 def augmented(state: TrainState, batch: Batch, images: Tensor, config: TrainConfig) -> Tensor:
