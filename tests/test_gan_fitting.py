@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -55,6 +56,26 @@ def scans(tmp_path: Path) -> Path:
 
 
 # Labels
+
+
+def test_generator_that_knows_none_of_the_labels_is_refused(tmp_path: Path, scans: Path) -> None:
+    first = trainer.train(scans, tmp_path / "first", short())
+    others = scans_with(tmp_path / "others.h5", ["hammer"], ["lighter"], [])
+    with pytest.raises(InputError, match=r"hold hammer, lighter, and .* knows gun, knife: nothing"):
+        trainer.train(others, tmp_path / "more", short(init=str(first)))
+
+
+def test_labels_that_the_generator_does_not_know_are_named(tmp_path: Path, scans: Path) -> None:
+    first = trainer.train(scans, tmp_path / "first", short())
+    others = scans_with(tmp_path / "others.h5", ["hammer"], ["gun"], [])
+    notes: list[str] = []
+    trainer.train(
+        others,
+        tmp_path / "more",
+        short(init=str(first)),
+        progress=lambda *now: notes.append(now[2]),
+    )
+    assert "knows no hammer: not told of" in notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +189,18 @@ def test_a_generator_of_other_values_is_refused(tmp_path: Path) -> None:
     settings = short(init=str(tmp_path / "linear.safetensors"), labels="none")
     with pytest.raises(CheckpointError, match=r"values of the map linear.*have line_integral"):
         trainer.train(scans, tmp_path / "run", settings)
+
+
+def test_line_integrals_of_other_bits_are_other_values(tmp_path: Path) -> None:
+    fine = scans_with(tmp_path / "fine.h5", [], channels=2)
+    first = trainer.train(fine, tmp_path / "first", short(labels="none"))
+    with h5py.File(fine) as file:
+        pixels = (file["images"][:] >> 8).astype(np.uint8)
+    batch = ScanBatch(images=pixels, metadata=np.zeros(len(pixels), table_dtype("scans")))
+    rough = tmp_path / "rough.h5"
+    write_scans(rough, iter([batch]), count=len(pixels), classes=[], attributes={})
+    with pytest.raises(CheckpointError, match=r"of 16-bit pixels, and the scans have 8 bits"):
+        trainer.train(rough, tmp_path / "more", short(labels="none", init=str(first)))
 
 
 @pytest.mark.parametrize(("channels", "value_map"), [(2, "line_integral"), (3, "linear")])

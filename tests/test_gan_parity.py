@@ -308,6 +308,14 @@ def test_minibatch_deviation_of_equal_samples_is_nearly_zero() -> None:
     assert appended[:, 3].abs().max() < 2e-4
 
 
+@pytest.mark.parametrize("count", [3, 4, 6, 16])
+def test_minibatch_deviation_of_each_part_is_that_of_the_part_alone(count: int) -> None:
+    varied, alike = numbers(count, 3, 4, 4), numbers(1, 3, 4, 4).expand(count, -1, -1, -1)
+    together = append_minibatch_deviation(torch.cat([varied, alike]), parts=2)
+    apart = [append_minibatch_deviation(part) for part in (varied, alike)]
+    torch.testing.assert_close(together, torch.cat(apart), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("multiplier", [1.0, 0.01])
 def test_equalised_rate_scales_weights_not_outputs(multiplier: float) -> None:
     layer = Dense(64, 512, multiplier=multiplier)

@@ -21,7 +21,7 @@ from xraysynth.files import sha256_file
 from xraysynth.gan import state as training
 from xraysynth.gan import trainer
 from xraysynth.gan.adapt import adapt_augmentation
-from xraysynth.gan.checkpoint import load_generator
+from xraysynth.gan.checkpoint import load_generator, load_tensors
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.data import ScanStream
 from xraysynth.gan.health import check_variety, measure_health
@@ -352,6 +352,27 @@ def test_killed_labelled_growing_run_ends_in_the_same_weights(tmp_path: Path, sc
         files = [run.with_name(f"{name}.safetensors") for run in (whole, resumed)]
         assert sha256_file(files[0]) == sha256_file(files[1]), name
     assert load_generator(resumed).config.contents == ("gun",)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_that_is_asked_to_end_saves_first(tmp_path: Path, scans: Path, number: int) -> None:
+    config = settings(kimg=0.2, snapshot_kimg=0.2, path_length_weight=0)
+    whole = trainer.train(scans, tmp_path / "whole", config, 5)
+    out = tmp_path / "cut"
+    command = [sys.executable, "-c", CHILD, str(scans), str(out), config.model_dump_json()]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None and child.stderr is not None
+        assert any(int(line) >= 60 for line in child.stdout)
+        os.kill(child.pid, number)
+        assert "KeyboardInterrupt" in child.stderr.read()
+    saved = load_tensors(out / "resume.safetensors", "training")[1]["counters"]["images_seen"]
+    assert 60 <= saved < 200
+    trainer.train(scans, out, config, 5)
+    for name in ("checkpoint", "resume"):
+        files = [run / f"{name}.safetensors" for run in (whole.parent, out)]
+        assert sha256_file(files[0]) == sha256_file(files[1]), name
 
 
 def test_wrong_growth_is_refused_by_type() -> None:

@@ -61,10 +61,9 @@ def choose_names(rows: LabelRows, choice: LabelChoice, where: str) -> tuple[str,
     """
     if choice == "none":
         return ()
-    found = sorted({name for row in rows if row for name in row} - {UNKNOWN}, key=_rank)
+    found = _found(rows)
     if choice == "threats":
-        groups = schema.classes()
-        names = tuple(n for n in found if n not in groups or groups[n].group == "threat")
+        names = _threats(found)
         if not names:
             raise InputError(
                 f"{where} holds no labels of threats; set `labels: none`, or prepare it from a "
@@ -197,6 +196,28 @@ def _canonical(name: str) -> str:
     printed = "".join(sign if sign.isprintable() else " " for sign in name).strip()
     ours = printed.casefold()
     return ours if ours in {UNKNOWN, *schema.classes()} else printed.replace(",", ";")
+
+
+def threats_beside(rows: LabelRows, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the threats that scans hold besides some names: what those do not tell.
+
+    Examples
+    --------
+    >>> threats_beside([frozenset({"knife", "gun", "organic"}), None], ["gun"])
+    ('knife',)
+    """
+    return tuple(name for name in _threats(_found(rows)) if name not in names)
+
+
+def _found(rows: LabelRows) -> list[str]:
+    """Return all labels of scans, ours first."""
+    return sorted({name for row in rows if row for name in row} - {UNKNOWN}, key=_rank)
+
+
+def _threats(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that are no clutter or material of ours."""
+    groups = schema.classes()
+    return tuple(n for n in names if n not in groups or groups[n].group == "threat")
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from xraysynth.errors import DamagedError, InputError
 from xraysynth.gan.clutter import clutter_held, read_contents
 from xraysynth.gan.config import UNKNOWN, Clutter
-from xraysynth.gan.contents import LabelRows, multi_hot, read_labels
+from xraysynth.gan.contents import LabelRows, multi_hot, read_labels, threats_beside
 from xraysynth.gan.values import default_map, to_values
 from xraysynth.randomness import stream
 from xraysynth.scanfile import open_scans
@@ -84,6 +84,7 @@ class ScanStream:
         if label_names and read:
             rows = read_labels(path)
         self._labels = multi_hot(rows, label_names).astype(np.float32)
+        self.untold = threats_beside(rows, label_names)
         self.kinds = clutter
         self._clutter = clutter_held(read_contents(path) if clutter else [], clutter)
         self._file: h5py.File = h5py.File(path, "r")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from xraysynth.errors import CheckpointError, InputError
@@ -87,7 +88,11 @@ def begun(config: TrainConfig, stream: ScanStream, seed: int) -> TrainState:
     resolution = config.growth[0].resolution if config.growth else stream.resolution
     if config.init:
         resolution = _initial_resolution(config, resolution, stream)
-    return start(config, seed, resolution, stream.shape[3])
+    state = start(config, seed, resolution, stream.shape[3])
+    if config.init and stream.untold:
+        untold = f"{config.init} knows no {_few(stream.untold)}: not told of"
+        state.note = "; ".join(part for part in (state.note, untold) if part)
+    return state
 
 
 def check_schedule(config: TrainConfig, full: int) -> None:
@@ -127,6 +132,11 @@ def _check_labels(
         )
     if config.labels != "threats":
         check_request(known, names, False, config.init)
+    elif names and not set(names) & set(known.contents):
+        raise InputError(
+            f"the scans hold {_few(names)}, and {config.init} knows {_few(known.contents)}: "
+            "nothing in common to ask for; set `labels: none`, or leave `init` empty."
+        )
     if known.contents and UNKNOWN not in known.label_names and (not names or None in rows):
         raise InputError(
             f"{config.init} was trained with what every scan holds (label_drop 0), and scans that "
@@ -181,6 +191,12 @@ def _initial_resolution(config: TrainConfig, first: int, stream: ScanStream) -> 
             f"{stream.shape[3]} channels have {stream.value_map}; leave `init` empty, or import "
             "the published weights again."
         )
+    bits = 8 * stream.dtype.itemsize
+    if known.value_map == "line_integral" and known.pixel_bits != bits:
+        raise CheckpointError(
+            f"{config.init} draws line integrals up to those of {known.pixel_bits}-bit pixels, and "
+            f"the scans have {bits} bits; prepare them with as many, or leave `init` empty."
+        )
     resolution = min(known.resolution, stream.resolution)
     if config.freeze_generator and resolution == stream.resolution:
         raise InputError(
@@ -195,6 +211,11 @@ def _initial_resolution(config: TrainConfig, first: int, stream: ScanStream) -> 
             f"{resolution}, or set `freeze_discriminator: 0`."
         )
     return resolution
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first names of a list."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _stages_of(state: TrainState, config: TrainConfig) -> tuple[GrowthStep, ...]:

@@ -83,7 +83,8 @@ def draw_batch(state: TrainState, scans: ScanStream, config: TrainConfig, seed: 
             state.images_seen,
             config.batch,
             drop=config.label_drop,
-            paired=config.loss == "relativistic",
+            # What is said of clutter is the real scan's: labels of another do not go with it.
+            paired=config.loss == "relativistic" or bool(scans.kinds),
         )
     )
     latents = [torch.randn(shape, generator=rng) for _ in range(2)]

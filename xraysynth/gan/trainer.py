@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from xraysynth.gan.steps import (
     update_average,
     warm_up,
 )
+from xraysynth.gan.stopping import stop_between_steps
 from xraysynth.gan.train_config import TrainConfig
 from xraysynth.progress import Progress, silent
 
@@ -58,6 +60,9 @@ def train(
         If `out` holds another run, or `init` does not fit the scans.
     StageError
         If a loss or weight stops being finite, or all generated scans become alike.
+    KeyboardInterrupt
+        If the process was asked to end, by Ctrl+C or SIGTERM: after the step, and saved. Of several
+        processes none knows at which step the others are; they end at once.
     """
     keep_freed_memory()
     key = _run_key(scans, config, seed)
@@ -77,7 +82,11 @@ def train(
     report = Report(out, state.step, tensorboard=config.tensorboard)
     total = round(config.kimg * 1000)
     pace = Pace(state.images_seen)
-    try:
+    with (
+        closing(stream),
+        closing(report),
+        stop_between_steps(possible=distributed.processes() == 1) as asked_to_stop,
+    ):
         while state.images_seen < total:
             if (due := _resolution_due(state, config, stream.resolution)) > state.resolution:
                 _finish_stage(out, state)
@@ -91,9 +100,9 @@ def train(
                 report.write(state, stats, seed)
                 if check_variety(state, stats["diversity"], config) or state.images_seen >= total:
                     _save(out, state, key)
-    finally:
-        stream.close()
-        report.close()
+            if asked_to_stop() and state.images_seen < total:
+                _save(out, state, key)
+                raise KeyboardInterrupt
     return out / CHECKPOINT
 
 
