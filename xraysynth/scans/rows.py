@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -13,7 +12,7 @@ import numpy as np
 from xraysynth import schema
 from xraysynth.scanfile import ScanBatch
 from xraysynth.scans.readers import ScanRecord
-from xraysynth.scans.single import PreparedScan
+from xraysynth.scans.single import PreparedScan, labels_cell
 
 BOXES = np.dtype(
     [
@@ -64,7 +63,7 @@ def _scan_row(record: ScanRecord, scan: PreparedScan) -> tuple[object, ...]:
         "content_y": scan.content.y,
         "content_width": scan.content.width,
         "content_height": scan.content.height,
-        "labels": _labels(list(scan.names), 200),
+        "labels": labels_cell(scan.names),
         "n_items": len(scan.boxes),
         "n_left_out": 0,
     }
@@ -78,15 +77,6 @@ def _box_rows(record: ScanRecord, scan: PreparedScan) -> list[tuple[object, ...]
         (name, number, _first_bytes(box.name, 32), box.x_min, box.y_min, box.x_max, box.y_max)
         for number, box in enumerate(scan.boxes)
     ]
-
-
-def _labels(names: list[str], room: int) -> bytes:
-    """Return the longest JSON list of names that fits."""
-    for count in range(len(names), -1, -1):
-        text = json.dumps(names[:count], ensure_ascii=False).encode("utf-8", "replace")
-        if len(text) <= room:
-            return text
-    return b"[]"
 
 
 def _first_bytes(text: str, room: int) -> bytes:

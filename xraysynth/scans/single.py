@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xraysynth import schema
 from xraysynth.errors import ReadError
 from xraysynth.scans.boxes import in_pixels, into_letterbox, mend
 from xraysynth.scans.decode import Kind, decode
@@ -43,8 +45,8 @@ class PreparedScan:
     """(row, col, channel) uint8 or uint16."""
     labels: np.ndarray | None = None
     """(row, col) uint8 label map."""
-    names: tuple[str, ...] = ()
-    """Everything that the scan is known to hold, sorted."""
+    names: tuple[str, ...] | None = None
+    """Everything that the scan is known to hold, sorted; None where nobody said."""
     size_px: tuple[int, int] = (0, 0)
     """Width and height of the original."""
     content: Content = EMPTY
@@ -65,7 +67,7 @@ def prepare_scan(folder: DataFolder, frame: Frame, record: ScanRecord) -> Prepar
         _check_size(image, record, frame.min_side_px)
         labels = _labels(folder, record, frame, image)
         scan = _fit(with_channels(image, frame.kind.channels), record, frame)
-        return _with_labels(scan, labels, frame, digest)
+        return _check_room(_with_labels(scan, labels, frame, digest))
     except ReadError as error:
         return PreparedScan(fault=str(error))
 
@@ -137,7 +139,7 @@ def _fit(image: np.ndarray, record: ScanRecord, frame: Frame) -> PreparedScan:
     mended = mend(annotation.boxes, width, height)
     return PreparedScan(
         image=to_integers(framed, image.dtype.itemsize * 8, frame.kind.bit_depth),
-        names=tuple(annotation.all_labels()),
+        names=tuple(annotation.all_labels()) if annotation.said else None,
         size_px=(width, height),
         content=content,
         boxes=tuple(into_letterbox(box, width, height, content) for box in mended.boxes),
@@ -157,5 +159,24 @@ def _with_labels(
         scan,
         digest=digest,
         labels=letterbox_labels(labels, (frame.height_px, frame.width_px), scan.content),
-        names=tuple(sorted({*scan.names, *present})),
+        names=None if scan.names is None else tuple(sorted({*scan.names, *present})),
     )
+
+
+def _check_room(scan: PreparedScan) -> PreparedScan:
+    """Return the scan, or raise if the table has no room for what it holds: none may get lost."""
+    length, room = len(labels_cell(scan.names)), schema.table_dtype("scans")["labels"].itemsize
+    if length > room:
+        raise ReadError(f"its labels take {length} bytes; want at most {room}.")
+    return scan
+
+
+def labels_cell(names: tuple[str, ...] | None) -> bytes:
+    """Return names as the table holds them: a JSON list, empty where nobody said.
+
+    Examples
+    --------
+    >>> labels_cell(("gun", "knife")), labels_cell(()), labels_cell(None)
+    (b'["gun", "knife"]', b'[]', b'')
+    """
+    return b"" if names is None else json.dumps(names, ensure_ascii=False).encode(errors="replace")

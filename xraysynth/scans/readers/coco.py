@@ -51,6 +51,8 @@ class CocoDocument:
     """Names of the categories of each id, likewise."""
     objects: dict[str, list[dict[str, Any]]]
     """Annotations by the id of their image."""
+    said: bool
+    """Whether it lists annotations at all; lists of test images do not."""
 
     def objects_of(self, image: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the annotations of an entry of `images`."""
@@ -79,7 +81,11 @@ class CocoDocument:
             if entry.get("segmentation"):
                 outlines.append(_outline(name, entry["segmentation"]))
         return Annotation(
-            labels=tuple(labels), boxes=tuple(boxes), outlines=tuple(outlines), size_px=_size(image)
+            labels=tuple(labels),
+            boxes=tuple(boxes),
+            outlines=tuple(outlines),
+            size_px=_size(image),
+            said=self.said,
         )
 
     def _name(self, category_id: str) -> str:
@@ -109,6 +115,7 @@ def coco_document(document: dict[str, Any], path: str) -> CocoDocument:
         files=_by_id(images, "file_name"),
         names=_by_id(categories, "name"),
         objects=objects,
+        said="annotations" in document,
     )
 
 

@@ -2,7 +2,8 @@
 
 Mery et al., GDXray: the database of X-ray images for nondestructive testing, 2015. A row is
 `k x1 x2 y1 y2` in floats, k being the image's number in the series, counted from 1. The
-rows do not say what the object is; some have top below bottom.
+rows do not say what the object is; some have top below bottom. An image without a row is clean, but
+in a series without that file, of which nobody said what its scans hold.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from pathlib import PurePosixPath
 
 from xraysynth.errors import ReadError
 from xraysynth.scans.readers.folders import DataFolder
-from xraysynth.scans.readers.record import Annotation, Box, Reader, ScanRecord, number, whole_number
+from xraysynth.scans.readers.record import (
+    NOTHING_SAID,
+    Annotation,
+    Box,
+    Reader,
+    ScanRecord,
+    number,
+    whole_number,
+)
 
 NAME = "item"
 """Stands for the class that the data set leaves out."""
@@ -27,12 +36,12 @@ def _series(folder: DataFolder) -> list[str]:
     return [name for name in found if folder.any_file(name)]
 
 
-def _boxes(folder: DataFolder, series: str) -> dict[int, list[Box]]:
-    """Return the boxes of a series by the number of the image."""
+def _boxes(folder: DataFolder, series: str) -> dict[int, list[Box]] | None:
+    """Return the boxes of a series by the number of the image, or None where nobody drew any."""
     boxes: defaultdict[int, list[Box]] = defaultdict(list)
     name = f"{series}/{TRUTH}"
     if not folder.has_file(name):
-        return boxes
+        return None
     for line in folder.text(name).splitlines():
         values = [number(word, f"a value in {name}") for word in line.split()]
         if not values:
@@ -48,7 +57,7 @@ def _boxes(folder: DataFolder, series: str) -> dict[int, list[Box]]:
 def _read(folder: DataFolder) -> Iterator[ScanRecord]:
     for series in _series(folder):
         fault = ""
-        boxes: dict[int, list[Box]] = {}
+        boxes: dict[int, list[Box]] | None = None
         try:
             boxes = _boxes(folder, series)
         except (ReadError, OverflowError, ValueError) as error:
@@ -56,7 +65,9 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
         for image in folder.files(series):
             digits = PurePosixPath(image).stem.rpartition("_")[2]
             place = int(digits) if digits.isascii() and digits.isdigit() else -1
-            annotation = Annotation(boxes=tuple(boxes.get(place, ())))
+            annotation = NOTHING_SAID
+            if boxes is not None:
+                annotation = Annotation(boxes=tuple(boxes.get(place, ())))
             yield ScanRecord(images=(image,), annotation=annotation, fault=fault)
 
 

@@ -1,7 +1,7 @@
 """labelme: `NAME.json` beside the image, `shapes` with `label`, `points` and `shape_type`.
 
 A rectangle has two corners, a polygon three or more points, a circle its centre and a point
-on it. An image without JSON is taken as clean.
+on it. Of an image without JSON nobody said what it holds.
 """
 
 from __future__ import annotations

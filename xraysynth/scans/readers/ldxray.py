@@ -41,7 +41,7 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
         partner = main.get(f"{place.removesuffix('_B')}_A/{name}")
         if record.fault == UNNAMED and place.endswith("_B") and partner is not None:
             labels = tuple(partner.annotation.all_labels())
-            annotation = Annotation(labels=labels)
+            annotation = Annotation(labels=labels, said=partner.annotation.said)
             record = ScanRecord(images=record.images, split=partner.split, annotation=annotation)
         yield record
 

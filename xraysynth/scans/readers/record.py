@@ -50,12 +50,18 @@ class Annotation:
     """Path of an indexed image of class ids, if there is one."""
     mask_classes: tuple[str, ...] = ()
     """Names of the ids in `mask`; 0 is background."""
+    said: bool = True
+    """Whether the data set says what the scan holds; without it, no labels mean nothing."""
 
     def all_labels(self) -> list[str]:
         """Return every name once, sorted."""
         boxed = {box.name for box in self.boxes}
         outlined = {outline.name for outline in self.outlines}
         return sorted({*self.labels, *boxed, *outlined})
+
+
+NOTHING_SAID = Annotation(said=False)
+"""Of a scan of which the data set does not say what it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +71,7 @@ class ScanRecord:
     images: tuple[str, ...]
     """Paths relative to the data set's folder: one, or two for (low, high) energy."""
     split: str = "train"
-    annotation: Annotation = Annotation()
+    annotation: Annotation = NOTHING_SAID
     fault: str = ""
     """Why the scan cannot be used, if the reader already knows."""
 

@@ -2,7 +2,8 @@
 
 Miao et al., SIXray: a large-scale security inspection X-ray benchmark, CVPR 2019. The lists are
 `ImageSet/{10,100,1000}/{train,test}.csv` with image-level labels 1 or -1, or plain
-`ImageSet/{train,val,negative}.txt` of names. Negatives (`N*`) have no XML.
+`ImageSet/{train,val,negative}.txt` of names. Negatives (`N*`, or those of
+`negative.txt`) have no XML; of another scan with neither XML nor row nobody said what it holds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from functools import partial
 
 from xraysynth.errors import ReadError
 from xraysynth.scans.readers.folders import DataFolder, bare_name
-from xraysynth.scans.readers.record import Annotation, Reader, ScanRecord, annotated
+from xraysynth.scans.readers.record import (
+    NOTHING_SAID,
+    Annotation,
+    Reader,
+    ScanRecord,
+    annotated,
+)
 from xraysynth.scans.readers.voc import split_lists, voc_annotation
 
 SUBSETS = ("10", "100", "1000")
@@ -26,7 +33,8 @@ class _Entry:
     """What the lists say of one scan."""
 
     split: str
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    """None where a list gives names alone."""
 
 
 def _looks_like(folder: DataFolder) -> bool:
@@ -44,10 +52,10 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
         entry = entries.get(stem, _Entry("unlisted" if entries else "train"))
         xml = f"Annotation/{stem}.xml"
         if folder.has_file(xml):
-            annotate = partial(voc_annotation, folder, xml, entry.labels)
+            annotate = partial(voc_annotation, folder, xml, entry.labels or ())
             yield annotated((image,), entry.split, annotate)
         else:
-            annotation = Annotation(labels=entry.labels)
+            annotation = _without_xml(stem, entry)
             yield ScanRecord(images=(image,), split=entry.split, annotation=annotation)
     for stem in sorted(set(entries) - found):
         yield ScanRecord(
@@ -55,6 +63,13 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
             split=entries[stem].split,
             fault="it is named in ImageSet/, but not in JPEGImage/.",
         )
+
+
+def _without_xml(stem: str, entry: _Entry) -> Annotation:
+    """Return what name and lists alone say of a scan."""
+    if entry.labels is None and not stem.startswith("N") and entry.split != "negative":
+        return NOTHING_SAID
+    return Annotation(labels=entry.labels or ())
 
 
 def _entries(folder: DataFolder) -> dict[str, _Entry]:

@@ -11,7 +11,7 @@ from functools import partial
 
 from xraysynth.scans.readers.folders import DataFolder, bare_name
 from xraysynth.scans.readers.labelme import labelme_annotation
-from xraysynth.scans.readers.record import Reader, ScanRecord, annotated
+from xraysynth.scans.readers.record import Annotation, Reader, ScanRecord, annotated
 
 
 def _parts(folder: DataFolder) -> list[tuple[str, str]]:
@@ -32,7 +32,7 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
             if folder.has_file(name):
                 yield annotated((image,), split, partial(labelme_annotation, folder, name))
             else:
-                yield ScanRecord(images=(image,), split=split)
+                yield ScanRecord(images=(image,), split=split, annotation=Annotation())
 
 
 READER = Reader(

@@ -1,6 +1,7 @@
 """Pascal VOC: one XML file a scan; `JPEGImages/`, `Annotations/`, `ImageSets/Main/*.txt`.
 
 Everingham et al., The Pascal Visual Object Classes Challenge, 2010. Coordinates may be floats.
+Of a scan without XML nobody said what it holds.
 """
 
 from __future__ import annotations

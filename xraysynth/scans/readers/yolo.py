@@ -116,7 +116,7 @@ def _read(folder: DataFolder) -> Iterator[ScanRecord]:
         elif folder.has_file(name):
             yield annotated((image,), split, partial(_annotation, folder, name, names))
         else:
-            yield ScanRecord(images=(image,), split=split)
+            yield ScanRecord(images=(image,), split=split, annotation=Annotation())
 
 
 def _looks_like(folder: DataFolder) -> bool:
