@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
+from xraysynth.errors import InputError
 from xraysynth.evaluate.clutter import clutter_figures
 from xraysynth.evaluate.comparison import LEAST_SCANS, SPLITS, compare_with_halves, rounded
 from xraysynth.evaluate.contents_batches import ContentsClassifierConfig
@@ -26,9 +27,10 @@ from xraysynth.evaluate.gan_material import (
 )
 from xraysynth.evaluate.gan_pictures import write_nearest, write_samples
 from xraysynth.evaluate.kept import Kept
-from xraysynth.evaluate.memorisation import copy_figures, nearest
+from xraysynth.evaluate.memorisation import at_no_distance, copy_figures, nearest
 from xraysynth.evaluate.picture_set import PictureSet, describe, simple_features
 from xraysynth.evaluate.precision_recall import precision_recall
+from xraysynth.evaluate.repeats import fingerprints, repeats
 from xraysynth.evaluate.requested import requested_figures
 from xraysynth.files import check_writable, write_json
 from xraysynth.gan.allocation import keep_freed_memory
@@ -83,6 +85,8 @@ class _Study:
     generator: Generator
     network: nn.Module | None
     found: Material
+    learned: frozenset[bytes]
+    """Fingerprints of the training scans, if the user named them."""
     progress: Progress
 
 
@@ -103,7 +107,7 @@ def evaluate_gan(
     Raises
     ------
     InputError
-        If the scans are of another size, too few, or absent.
+        If the scans are of another size, too few, or absent, or none of the held-out ones is new.
     """
     keep_freed_memory()
     check_writable(out)
@@ -125,8 +129,10 @@ def evaluate_gan(
             generator=generator,
             network=network,
             found=found,
+            learned=_learned(source, progress),
             progress=progress,
         )
+        _check_held_out(study)
         judged = _requested(study, asked)
         real = _described(study, found.held_out, 2 * config.count, "held-out scans")
         labels = asked_as(found.held_out, generator, config.count, seed)
@@ -146,6 +152,22 @@ def evaluate_gan(
     write_samples(out.with_suffix(".samples.png"), made.pictures, real.pictures)
     write_json(out, report)
     return report
+
+
+def _learned(source: GanSource, progress: Progress) -> frozenset[bytes]:
+    """Return the fingerprints of all training scans that the user named."""
+    return fingerprints(source.training, progress) if source.training else frozenset()
+
+
+def _check_held_out(study: _Study) -> None:
+    """Raise if the generator has learned from every held-out scan."""
+    held_out, most = study.found.held_out, 2 * study.config.count
+    pictures = real_pictures(held_out, study.generator, most, study.seed)
+    if study.learned and repeats(pictures, study.learned).all():
+        raise InputError(
+            f"the scans of {held_out} are all in {study.source.training} as well; want held-out "
+            "scans that the generator has not learned from. Name others with --scans."
+        )
 
 
 def _described(study: _Study, scans: Path, most: int, note: str) -> PictureSet:
@@ -219,6 +241,8 @@ def _copies(study: _Study, real: PictureSet, made: PictureSet, out: Path) -> dic
         learned = _described(study, training, 4 * len(made), "training scans")
     found = nearest(_looks(made), _looks(learned))
     fresh = nearest(_looks(real), _looks(learned), same=learned is real)
+    found = at_no_distance(found, repeats(made.pictures, study.learned))
+    fresh = at_no_distance(fresh, repeats(real.pictures, study.learned))
     order = np.argsort(found.distance)
     write_nearest(
         out.with_suffix(".nearest.png"),
