@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from xraysynth.cli import main
 from xraysynth.errors import InputError
-from xraysynth.gan import trainer
+from xraysynth.gan import grids, trainer
 from xraysynth.gan.config import NetworkConfig
 from xraysynth.gan.contents import (
     check_request,
@@ -207,6 +207,24 @@ def test_nothing_of_earlier_pictures_stays_among_new_ones(
     assert before == {path.name: path.read_bytes() for path in out.iterdir()}
     assert main([*common, "--count", "4", "--seed", "5"]) == 0
     assert {path.name for path in out.iterdir()} == set(before) - {"requested.csv"}
+
+
+def test_pictures_are_the_same_however_many_are_drawn(tmp_path: Path) -> None:
+    for count in (17, 32):
+        out = str(tmp_path / str(count))
+        assert main(["generate", "--gan", "bundled", "--count", str(count), "--out", out]) == 0
+    for first in sorted((tmp_path / "17").glob("scan-*.png")):
+        assert first.read_bytes() == (tmp_path / "32" / first.name).read_bytes(), first.name
+
+
+def test_grids_of_many_contents_show_the_first_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "sample_images", lambda *_, labels=None: np.zeros((1, 8, 8, 3)))
+    rows = {}
+    for count in (2, 12, 40):
+        names = tuple(f"thing {number}" for number in range(count))
+        generator = Generator(TINY.model_copy(update={"label_names": names}))
+        rows[count] = len(grids.grid_images(generator, 0))
+    assert rows == {2: 3, 12: 13, 40: 13}
 
 
 @given(

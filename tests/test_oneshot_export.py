@@ -59,6 +59,21 @@ def test_the_number_of_workers_does_not_change_a_byte(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.parametrize(("count", "shard_size"), [(17, 128), (18, 1)])
+def test_neither_count_nor_shard_size_changes_a_sample(
+    count: int, shard_size: int, tmp_path: Path
+) -> None:
+    config = ExportConfig(count=32, balance=True)
+    export("bundled", "bundled", config, 0, tmp_path / "whole")
+    config = config.model_copy(update={"count": count, "shard_size": shard_size})
+    export("bundled", "bundled", config, 0, tmp_path / "parts")
+    whole, parts = ShardSet(tmp_path / "whole"), ShardSet(tmp_path / "parts")
+    for index in range(count):
+        one, other = whole[index], parts[index]
+        for name in ("image", "mask", "overlap", "confidence"):
+            assert np.array_equal(one[name], other[name]), (index, name)
+
+
 def test_an_interrupted_export_goes_on_and_keeps_whole_shards(
     tiny_files: Files, tiny_export: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from xraysynth.gan.sampling import generated_images, latents
 from xraysynth.scanner.colour import pseudo_colour
 
 ROWS, COLUMNS = 6, 10
+MOST_CONTENTS = 12
+"""Contents that a grid shows, the first of them: each costs a row at every snapshot."""
 
 
 @torch.no_grad()
@@ -44,14 +46,14 @@ def grid_images(generator: Generator, seed: int) -> np.ndarray:
     """Return the scans of a sample grid, row by row, ten in each.
 
     A generator that can be asked shows the same ten latents in every row: first unasked, then
-    asked for each of its contents.
+    asked for each of its contents, the first dozen if there are more.
     """
     config = generator.config
     if not config.contents:
         return sample_images(generator, seed, ROWS * COLUMNS)
     rows = [sample_images(generator, seed, COLUMNS)]
-    for place in range(len(config.contents)):
-        labels = requested_labels(config, [config.contents[place]], False, range(COLUMNS))
+    for name in config.contents[:MOST_CONTENTS]:
+        labels = requested_labels(config, [name], False, range(COLUMNS))
         rows.append(sample_images(generator, seed, COLUMNS, labels=labels))
     return np.concatenate(rows)
 

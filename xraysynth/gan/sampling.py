@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,23 @@ from xraysynth.randomness import stream
 EXPORTED_PSI = 0.75
 """Truncation of what is exported, and of what segmenters learn from, unless it is said otherwise.
 With 1 the bundled generators draw all that they can, smeared scans included."""
+
+
+def full_batches(numbers: Sequence[int], size: int) -> Iterator[tuple[list[int], int]]:
+    """Yield numbers in batches that are all of one size, and how many of each are wanted.
+
+    The last batch is filled with repetitions, to be drawn and thrown away. Matrix products round
+    by the size of a batch, but not by a sample's place in it or by its neighbours: in batches of
+    one size a sample has the same bytes, however many others are drawn.
+
+    Examples
+    --------
+    >>> list(full_batches(range(5), 3))
+    [([0, 1, 2], 3), ([3, 4, 4], 2)]
+    """
+    for start in range(0, len(numbers), size):
+        some = list(numbers[start : start + size])
+        yield some + some[-1:] * (size - len(some)), len(some)
 
 
 def latents(

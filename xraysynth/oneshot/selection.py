@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xraysynth.errors import InputError
+from xraysynth.gan.sampling import full_batches
 from xraysynth.shards.describe import scan_confidence
 from xraysynth.shards.samples import ARRAYS, SampleArrays
 
@@ -40,7 +41,7 @@ def select(draw: Draw, indices: range, batch: int, min_confidence: float) -> Sel
 
     Parameters
     ----------
-    draw : gives candidates; called with at most `batch` at a time
+    draw : gives candidates; always called with `batch` of them, so that none rounds otherwise
     indices : of the samples wanted
     batch : candidates in memory beside the samples
     min_confidence : of the pixels off the background, 0 to 1; 0 keeps every first candidate
@@ -53,13 +54,12 @@ def select(draw: Draw, indices: range, batch: int, min_confidence: float) -> Sel
     kept = _Kept(len(indices))
     pending, surest = np.arange(len(indices)), 0.0
     while len(pending):
-        for start in range(0, len(pending), batch):
-            places = pending[start : start + batch]
-            chosen = [indices[int(place)] for place in places]
+        for places, wanted in full_batches(pending.tolist(), batch):
+            chosen = [indices[place] for place in places]
             arrays = draw(chosen, kept.n_rejected[places].tolist())
-            confidence = scan_confidence(arrays.masks, arrays.confidence)
+            confidence = scan_confidence(arrays.masks, arrays.confidence)[:wanted]
             surest = max(surest, float(confidence.max()))
-            kept.add(places, arrays, confidence >= min_confidence)
+            kept.add(np.array(places[:wanted]), arrays, confidence >= min_confidence)
         pending = np.flatnonzero(~kept.found)
         _check_hope(kept, min_confidence, surest)
     return Selected(arrays=SampleArrays(**kept.arrays), n_rejected=kept.n_rejected)
@@ -74,12 +74,12 @@ class _Kept:
         self.n_rejected = np.zeros(count, np.int32)
 
     def add(self, places: np.ndarray, candidates: SampleArrays, sure: np.ndarray) -> None:
-        """Keep the candidates that are sure, and count the others."""
+        """Keep the candidates that are sure, and count the others; surplus ones come last."""
         for name in ARRAYS:
             array: np.ndarray = getattr(candidates, name)
             if name not in self.arrays:
                 self.arrays[name] = np.empty((len(self.found), *array.shape[1:]), array.dtype)
-            self.arrays[name][places[sure]] = array[sure]
+            self.arrays[name][places[sure]] = array[: len(places)][sure]
         self.found[places[sure]] = True
         self.n_rejected[places[~sure]] += 1
 

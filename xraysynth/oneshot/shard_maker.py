@@ -43,11 +43,12 @@ class ExportConfig(Settings):
     count: int = Field(256, ge=1, le=100_000_000)
     """Number of samples."""
     shard_size: int = Field(128, ge=1, le=65_536)
-    """Samples a shard, which a worker holds in memory; the last one may have fewer."""
+    """Samples a shard, which a worker holds in memory; the last one may have fewer. Drawn in full
+    batches: less than one takes as long as one."""
     truncation_psi: float = Field(EXPORTED_PSI, ge=0, le=1)
     """1 is all that the generator can draw, smaller is safer and more alike."""
-    batch: int = Field(16, ge=1)
-    """Samples that a worker draws at a time."""
+    batch: int = Field(16, ge=1, le=1024)
+    """Samples that a worker draws at a time, always as many; another number rounds otherwise."""
     dtype: Literal["auto", "uint8", "uint16"] = "auto"
     """Type of the pixels; auto is that of the scans that the generator learned from."""
     contains: tuple[str, ...] = ()

@@ -88,7 +88,7 @@ def _write(
 
     from xraysynth.gan.contents import requested_labels, requested_names
     from xraysynth.gan.grids import COLUMNS, ROWS, displayable, tile, write_png
-    from xraysynth.gan.sampling import generated_images, latents
+    from xraysynth.gan.sampling import full_batches, generated_images, latents
     from xraysynth.gan.values import order_violations
 
     count, contains = config.count, config.contains
@@ -96,20 +96,19 @@ def _write(
     asked: list[tuple[str, str]] = []
     wrong = 0.0
     with torch.no_grad():
-        for start in range(0, count, BATCH):
-            indices = range(start, min(start + BATCH, count))
+        for indices, wanted in full_batches(range(count), BATCH):
             labels = requested_labels(network.config, contains, config.balance, indices)
             output = network(latents(network, seed, indices), config.truncation_psi, labels)
-            scans = generated_images(network, output)
+            scans = generated_images(network, output)[:wanted]
             if network.image_channels == 2:
                 wrong += order_violations(scans) * len(scans)
             images = displayable(scans)
-            for index, image in zip(indices, images, strict=True):
+            for index, image in zip(indices[:wanted], images, strict=True):
                 write_png(out / _name(index), image)
                 names = requested_names(network.config, contains, config.balance, index)
                 asked.append((_name(index), ",".join(names)))
-            shown += list(images[: max(ROWS * COLUMNS - start, 0)])
-            progress(indices.stop, count, "")
+            shown += list(images[: max(ROWS * COLUMNS - len(shown), 0)])
+            progress(indices[0] + wanted, count, "")
     if contains or config.balance:
         _write_requests(out / REQUESTS, asked)
     grid = out / "grid.png"
