@@ -122,6 +122,15 @@ def test_scans_of_another_kind_are_refused(
         invert(generator, images, QUICK)
 
 
+def test_advice_for_scans_of_another_size_makes_that_size(generator: Generator) -> None:
+    with pytest.raises(InputError, match="prepare them with --size 16, or"):
+        invert(generator, np.zeros((1, 8, 8, 3), np.uint8), QUICK)
+    oblong = Generator(TINY.model_copy(update={"base_grid": (2, 4)}))
+    assert oblong.size_px == (8, 16)
+    with pytest.raises(InputError, match="with --set width_px=16 --set height_px=8, or"):
+        invert(oblong, np.zeros((1, 16, 16, 3), np.uint8), QUICK)
+
+
 def test_command_writes_codes_errors_and_picture(
     generator: Generator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -170,8 +170,15 @@ def _check(generator: Generator, images: np.ndarray) -> None:
         raise InputError(
             f"the scans to invert are {images.shape[2]} x {images.shape[1]} with "
             f"{images.shape[3]} channels and the generator draws {width} x {height} with "
-            f"{channels}; prepare them with --size {width}, or choose another generator."
+            f"{channels}; prepare them with {_prepared(width, height)}, or choose another "
+            "generator."
         )
+
+
+def _prepared(width: int, height: int) -> str:
+    """Return the options with which `prepare` makes scans of a size."""
+    square = width == height
+    return f"--size {width}" if square else f"--set width_px={width} --set height_px={height}"
 
 
 def _pooled(images: Tensor) -> Tensor:
