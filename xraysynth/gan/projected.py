@@ -45,7 +45,8 @@ class ProjectedConfig(Settings):
 
     side_px: int = Field(128, ge=64, le=512)
     """Scans are resampled to so many pixels (of a square scan) before the network sees them; 64 is
-    quicker by a fifth and blinder to fine outlines."""
+    quicker by a fifth and blinder to fine outlines. 224, as the network learned and `evaluate gan`
+    looks, takes 1.6 times as long a step and is worth it (docs/results/gan-recipes.md)."""
     channels: int = Field(32, ge=8, le=512, multiple_of=8)
     """Channels of the finest scale after mixing; each coarser scale has twice as many."""
     score_gain: float = Field(0.1, gt=0, le=10)
