@@ -44,6 +44,7 @@ SETTINGS = [
     "moments_weight=0.05",
     "ada_interval=1",
     "ada_kimg=0.1",
+    "ada_target=0",
     "snapshot_kimg=0.032",
     "labels=none",
     "least_diversity=0",

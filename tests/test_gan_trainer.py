@@ -172,8 +172,15 @@ def test_growth_carries_weights_and_draws_nearly_the_same_picture(tmp_path: Path
 
 def test_run_of_other_settings_is_named(tmp_path: Path, scans: Path) -> None:
     trainer.train(scans, tmp_path / "run", config(kimg=0.008))
-    with pytest.raises(CheckpointError, match="other settings"):
-        trainer.train(scans, tmp_path / "run", config(kimg=0.008, learning_rate=0.001))
+    network = TINY.model_copy(update={"w_dim": 16})
+    with pytest.raises(
+        CheckpointError, match=r"other settings: learning_rate was 0.002 and is 0.01;"
+    ):
+        trainer.train(scans, tmp_path / "run", config(kimg=0.008, learning_rate=0.01))
+    with pytest.raises(
+        CheckpointError, match=r"network.w_dim was 8 and is 16, seed was 0 and is 1;"
+    ):
+        trainer.train(scans, tmp_path / "run", config(kimg=0.008, network=network), seed=1)
 
 
 def test_more_kimg_extend_a_run(tmp_path: Path, scans: Path) -> None:

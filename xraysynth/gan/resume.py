@@ -35,7 +35,7 @@ class Counters(Settings):
 
 
 def save_state(path: Path, state: TrainState, key: str) -> None:
-    """Write everything that a resumed run needs; `key` names the settings it belongs to."""
+    """Write everything that a resumed run needs; `key` says, as JSON, which settings it had."""
     tensors: dict[str, Tensor] = {}
     for name, module in _modules(state).items():
         tensors |= {f"{name}.{key_}": value for key_, value in module.state_dict().items()}
@@ -66,7 +66,7 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     tensors, metadata = load_tensors(path, "training")
     if metadata.get("key") != key:
         raise CheckpointError(
-            f"{path} was saved by a run with other settings, scans, seed or number of threads; "
+            f"{path} was saved by a run with other settings{_differing(metadata.get('key'), key)}; "
             "choose another folder, or delete this one to start anew."
         )
     if not metadata.get("hash"):
@@ -86,6 +86,36 @@ def load_state(path: Path, config: TrainConfig, key: str) -> TrainState:
     for name, value in counters:
         setattr(state, name, value)
     return state
+
+
+def _differing(saved: object, wanted: str) -> str:
+    """Return the first settings in which two runs differ, if that can be told.
+
+    Examples
+    --------
+    >>> _differing('{"batch": 4, "seed": 0}', '{"batch": 8, "seed": 0}')
+    ': batch was 4 and is 8'
+    >>> _differing("key", "another")
+    ''
+    """
+    try:
+        before, now = _flat(json.loads(str(saved))), _flat(json.loads(wanted))
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    names = sorted(name for name in now if before.get(name) != now[name])
+    told = [
+        f"{name} was {str(before.get(name))[:60]} and is {str(now[name])[:60]}" for name in names
+    ]
+    return f": {', '.join(told[:3])}" + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        nested = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {prefix + name: value}
+    return flat
 
 
 def _another_version(path: Path, what: str) -> str:

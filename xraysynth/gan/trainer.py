@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import closing
 from pathlib import Path
@@ -133,15 +132,16 @@ _FREE = {"kimg", "snapshot_kimg", "device", "tensorboard", "least_diversity"}
 
 
 def _run_key(scans: Path, config: TrainConfig, seed: int) -> str:
-    """Name the run by all that decides its course; its length may be extended later."""
-    settings = config.model_dump(mode="json", exclude=_FREE)
+    """Return, as JSON, all that decides the course of a run; its length may be extended later."""
+    facts = config.model_dump(mode="json", exclude=_FREE)
+    device = torch_device(config.device)
     # "auto" may mean something else on the machine that resumes.
-    settings["precision"] = str(compute_dtype(config.precision, torch_device(config.device)))
-    facts = [settings, seed, sha256_file(scans), torch.get_num_threads()]
-    if distributed.processes() > 1:
-        facts.append(distributed.processes())  # They share out sums, as threads do.
-    text = json.dumps(facts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    facts["precision"] = str(compute_dtype(config.precision, device))
+    facts |= {"seed": seed, "hash of the scans": sha256_file(scans)[:16]}
+    # Threads and processes share out sums, and with them rounding.
+    facts["threads"] = torch.get_num_threads() if device.type == "cpu" else 0
+    facts["processes"] = distributed.processes()
+    return json.dumps(facts, sort_keys=True)
 
 
 def _saved(out: Path, config: TrainConfig, key: str) -> TrainState | None:
