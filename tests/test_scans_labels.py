@@ -34,17 +34,17 @@ def test_a_folder_of_pictures_says_nothing(tmp_path: Path) -> None:
         choose_names(read_labels(tmp_path / "scans.h5"), "threats", "scans.h5")
 
 
+SAID = {"full": frozenset({"gun"}), "clean": frozenset(), "bare": None}
+"""What an annotation with a gun, one without objects and none at all say."""
+
+
 def test_an_annotation_without_objects_says_that_there_are_none(tmp_path: Path) -> None:
     top = tmp_path / "set"
     for name in ("full", "clean", "bare"):
         save(top / "JPEGImages" / f"{name}.png")
     save_text(top / "Annotations" / "full.xml", voc_xml([("gun", 1, 2, 3, 4)]))
     save_text(top / "Annotations" / "clean.xml", voc_xml([]))
-    assert labels_of(top, "voc") == {
-        "full": frozenset({"gun"}),
-        "clean": frozenset(),
-        "bare": None,
-    }
+    assert labels_of(top, "voc") == SAID
 
 
 def test_labelme_pictures_without_json_are_unknown(tmp_path: Path) -> None:
@@ -54,11 +54,7 @@ def test_labelme_pictures_without_json_are_unknown(tmp_path: Path) -> None:
         save(top / f"{name}.png")
     save_json(top / "full.json", {"shapes": [{"label": "gun", "points": square}]})
     save_json(top / "clean.json", {"shapes": []})
-    assert labels_of(top, "labelme") == {
-        "full": frozenset({"gun"}),
-        "clean": frozenset(),
-        "bare": None,
-    }
+    assert labels_of(top, "labelme") == SAID
 
 
 def test_yolo_pictures_without_text_are_clean_as_that_format_has_it(tmp_path: Path) -> None:

@@ -161,9 +161,11 @@ def _learned(source: GanSource, progress: Progress) -> frozenset[bytes]:
 
 def _check_held_out(study: _Study) -> None:
     """Raise if the generator has learned from every held-out scan."""
+    if not study.learned:
+        return
     held_out, most = study.found.held_out, 2 * study.config.count
     pictures = real_pictures(held_out, study.generator, most, study.seed)
-    if study.learned and repeats(pictures, study.learned).all():
+    if repeats(pictures, study.learned).all():
         raise InputError(
             f"the scans of {held_out} are all in {study.source.training} as well; want held-out "
             "scans that the generator has not learned from. Name others with --scans."

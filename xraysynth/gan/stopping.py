@@ -23,7 +23,8 @@ def stop_between_steps(*, possible: bool) -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     asked = False
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    # None stands for a handler of another language, which Python cannot put back.
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
 
     def restore() -> None:
         for number, handler in before.items():
